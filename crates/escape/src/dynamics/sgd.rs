@@ -1,0 +1,108 @@
+//! Minibatch SGD, Eq. 1: θ ← θ − η ∇L_B(θ), with B examples drawn anew for each step, without replacement within it.
+
+use super::{State, Step};
+use crate::landscape::ExampleLoss;
+use crate::rng::Stream;
+use crate::scale::Scale;
+
+/// SGD with minibatches of a fixed size.
+pub struct Sgd {
+    stretch: f64,
+    /// ηβ√α: the step along −∇L_B of the base landscape.
+    drift: f64,
+    batch_size: u32,
+    examples: u32,
+}
+
+impl Sgd {
+    /// `None` unless 1 ≤ `batch_size` ≤ `examples`.
+    pub fn new(scale: Scale, eta: f64, batch_size: u64, examples: usize) -> Option<Self> {
+        let examples = u32::try_from(examples).ok()?;
+        let batch_size = u32::try_from(batch_size).ok().filter(|b| (1..=examples).contains(b))?;
+        Some(Self { stretch: scale.stretch(), drift: eta * scale.gradient_factor(), batch_size, examples })
+    }
+}
+
+/// A thread's buffers for drawing minibatches.
+pub struct Minibatch {
+    indices: Vec<u32>,
+    drawn: Vec<bool>,
+}
+
+impl Minibatch {
+    /// Draws `size` of `examples`, each subset as likely as any other, by Floyd's algorithm: `size` words, no rejection.
+    fn draw(&mut self, size: u32, examples: u32, stream: &mut Stream) {
+        self.indices.clear();
+        for last in examples - size..examples {
+            let candidate = stream.below(u64::from(last) + 1) as u32;
+            let index = if self.drawn[candidate as usize] { last } else { candidate };
+            self.drawn[index as usize] = true;
+            self.indices.push(index);
+        }
+        for &index in &self.indices {
+            self.drawn[index as usize] = false;
+        }
+    }
+}
+
+impl<L: ExampleLoss> Step<L> for Sgd {
+    type Scratch = Minibatch;
+
+    fn scratch(&self) -> Minibatch {
+        Minibatch { indices: Vec::with_capacity(self.batch_size as usize), drawn: vec![false; self.examples as usize] }
+    }
+
+    fn step(&self, landscape: &L, state: &mut State<L>, minibatch: &mut Minibatch) {
+        minibatch.draw(self.batch_size, self.examples, &mut state.stream);
+        landscape.minibatch_gradient(&state.z, &minibatch.indices, &mut state.gradient, &mut state.workspace);
+        for ((x, z), g) in state.x.iter_mut().zip(&mut state.z).zip(&state.gradient) {
+            *x -= self.drift * g;
+            *z = self.stretch * *x;
+        }
+    }
+
+    fn work(&self, landscape: &L) -> u64 {
+        6 * landscape.dim() as u64 * u64::from(self.batch_size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::StreamKey;
+
+    /// H0: all C(5, 2) = 10 pairs are equally likely. n = 200,000. Chi-square with 9 degrees of freedom exceeds 46 with
+    /// probability 6e-7.
+    #[test]
+    fn every_subset_is_equally_likely() {
+        let mut minibatch = Minibatch { indices: Vec::new(), drawn: vec![false; 5] };
+        let mut stream = Stream::new(StreamKey::derive(1, 2), 3);
+        let mut counts = std::collections::BTreeMap::new();
+        for _ in 0..200_000 {
+            minibatch.draw(2, 5, &mut stream);
+            let mut pair = minibatch.indices.clone();
+            pair.sort_unstable();
+            assert_ne!(pair[0], pair[1]);
+            *counts.entry(pair).or_insert(0u32) += 1;
+        }
+        assert_eq!(counts.len(), 10);
+        let chi2: f64 = counts.values().map(|&c| (f64::from(c) - 2e4).powi(2) / 2e4).sum();
+        assert!(chi2 < 46.0, "{counts:?}: {chi2}");
+    }
+
+    #[test]
+    fn a_batch_of_all_examples_holds_each_once() {
+        let mut minibatch = Minibatch { indices: Vec::new(), drawn: vec![false; 50] };
+        minibatch.draw(50, 50, &mut Stream::new(StreamKey::derive(1, 2), 3));
+        minibatch.indices.sort_unstable();
+        assert_eq!(minibatch.indices, (0..50).collect::<Vec<u32>>());
+    }
+
+    #[test]
+    fn impossible_batches_are_refused() {
+        let scale = Scale { alpha: 1.0, beta: 1.0 };
+        assert!(Sgd::new(scale, 0.1, 0, 10).is_none());
+        assert!(Sgd::new(scale, 0.1, 11, 10).is_none());
+        assert!(Sgd::new(scale, 0.1, 10, 10).is_some());
+    }
+}

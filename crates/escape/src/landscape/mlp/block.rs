@@ -1,0 +1,148 @@
+//! The forward and the backward pass, for a block of up to eight examples at a time.
+//!
+//! A block is only there for speed: each group of weights is read once for eight examples, and each entry of the
+//! gradient is loaded and stored once. Entry by entry the additions are those of the plain loop over examples, in the
+//! same order, so that the gradient is the same to the last bit however the examples fall into blocks.
+//!
+//! For one example x of class y: a = W₁x + b₁, t = φ(a), f = W₂t + b₂, ℓ = (1/C) Σ_c (f_c − [c = y])². Backward:
+//! g = ∂ℓ/∂f = (2/C)(f − onehot y), ∂ℓ/∂W₂ = g tᵀ, ∂ℓ/∂b₂ = g, δ = φ′(a) ∘ W₂ᵀg, ∂ℓ/∂W₁ = δ xᵀ, ∂ℓ/∂b₁ = δ.
+
+use super::activation::Activation;
+use super::lanes::{self, LANES, Lanes};
+use super::packed::{self, Packed};
+use super::shape::Shape;
+use crate::data::Examples;
+
+/// The most examples in a block.
+pub(super) const BLOCK: usize = 8;
+
+/// A number for each example of a block.
+pub(super) type PerExample = [f64; BLOCK];
+
+/// A block of examples on its way through the network. The arrays are filled up to `count` examples.
+#[derive(Debug, Clone)]
+pub(super) struct Block {
+    pub(super) shape: Shape,
+    pub(super) activation: Activation,
+    /// Examples loaded.
+    pub(super) count: usize,
+    labels: [u32; BLOCK],
+    /// x, `[inputs]`.
+    pub(super) inputs: Vec<PerExample>,
+    /// t, `[groups]`.
+    pub(super) hidden: Vec<[Lanes; BLOCK]>,
+    /// W₂t in eight partial sums, `[classes]`.
+    sums: Vec<[Lanes; BLOCK]>,
+    /// f − onehot, `[classes]`.
+    residuals: Vec<PerExample>,
+    /// g = (2/C)(f − onehot), `[classes]`.
+    pub(super) output_slopes: Vec<PerExample>,
+}
+
+impl Block {
+    pub(super) fn new(shape: Shape, activation: Activation) -> Self {
+        Self {
+            shape,
+            activation,
+            count: 0,
+            labels: [0; BLOCK],
+            inputs: vec![[0.0; BLOCK]; shape.inputs],
+            hidden: vec![[[0.0; LANES]; BLOCK]; packed::groups(shape)],
+            sums: vec![[[0.0; LANES]; BLOCK]; shape.classes],
+            residuals: vec![[0.0; BLOCK]; shape.classes],
+            output_slopes: vec![[0.0; BLOCK]; shape.classes],
+        }
+    }
+
+    /// Takes the next examples; at most [`BLOCK`] of them.
+    #[inline]
+    pub(super) fn load(&mut self, examples: &Examples, indices: impl Iterator<Item = usize>) {
+        self.count = 0;
+        for (k, index) in indices.enumerate() {
+            for (input, x) in self.inputs.iter_mut().zip(examples.features_of(index)) {
+                input[k] = *x;
+            }
+            self.labels[k] = examples.label_of(index);
+            self.count = k + 1;
+        }
+    }
+
+    /// Hidden values, residuals and g for the examples loaded.
+    pub(super) fn forward(&mut self, parameters: &Packed) {
+        let count = self.count;
+        self.sums.fill([[0.0; LANES]; BLOCK]);
+        for (group, hidden) in parameters.iter(self.shape).zip(&mut self.hidden) {
+            for (k, values) in hidden[..count].iter_mut().enumerate() {
+                let mut a = *group.b1;
+                for (x, w) in self.inputs.iter().zip(group.w1) {
+                    lanes::add_scaled(&mut a, x[k], w);
+                }
+                self.activation.values(&mut a);
+                *values = a;
+            }
+            for (sums, w) in self.sums.iter_mut().zip(group.w2) {
+                for (sum, values) in sums[..count].iter_mut().zip(&hidden[..count]) {
+                    lanes::add_product(sum, w, values);
+                }
+            }
+        }
+        let factor = 2.0 / self.shape.classes as f64;
+        for (c, (sums, bias)) in self.sums.iter().zip(&parameters.output_bias).enumerate() {
+            for (k, sum) in sums[..count].iter().enumerate() {
+                let target = if self.labels[k] as usize == c { 1.0 } else { 0.0 };
+                let residual = (bias + lanes::total(sum)) - target;
+                self.residuals[c][k] = residual;
+                self.output_slopes[c][k] = factor * residual;
+            }
+        }
+    }
+
+    /// Σ ℓ over the block's examples, added to `sum` one by one in order; without weight decay. After [`Self::forward`].
+    pub(super) fn add_losses(&self, sum: &mut f64) {
+        for k in 0..self.count {
+            let squares: f64 = self.residuals.iter().fold(0.0, |squares, r| squares + r[k] * r[k]);
+            *sum += squares / self.shape.classes as f64;
+        }
+    }
+
+    /// Adds each example's ∇ℓ to `gradient`, in order; without weight decay. After [`Self::forward`].
+    pub(super) fn backward(&self, parameters: &Packed, gradient: &mut Packed) {
+        let count = self.count;
+        let groups = parameters.iter(self.shape).zip(gradient.iter_mut(self.shape)).zip(&self.hidden);
+        for ((group, gradient), hidden) in groups {
+            let hidden = &hidden[..count];
+            let mut deltas = [[0.0; LANES]; BLOCK];
+            for (k, (delta, t)) in deltas.iter_mut().zip(hidden).enumerate() {
+                let mut back = [0.0; LANES];
+                for (g, w) in self.output_slopes.iter().zip(group.w2) {
+                    lanes::add_scaled(&mut back, g[k], w);
+                }
+                lanes::add_product(delta, &self.activation.slopes(t), &back);
+            }
+            for (g, sum) in self.output_slopes.iter().zip(gradient.w2) {
+                add_all(sum, &g[..count], hidden);
+            }
+            for (x, sum) in self.inputs.iter().zip(gradient.w1) {
+                add_all(sum, &x[..count], &deltas);
+            }
+            for delta in &deltas[..count] {
+                lanes::add(gradient.b1, delta);
+            }
+        }
+        for (g, sum) in self.output_slopes.iter().zip(&mut gradient.output_bias) {
+            for g in &g[..count] {
+                *sum += g;
+            }
+        }
+    }
+}
+
+/// sum ← ((sum + s₀x₀) + s₁x₁) + …, kept in registers meanwhile.
+#[inline(always)]
+pub(super) fn add_all(sum: &mut Lanes, s: &[f64], x: &[Lanes]) {
+    let mut registers = *sum;
+    for (s, x) in s.iter().zip(x) {
+        lanes::add_scaled(&mut registers, *s, x);
+    }
+    *sum = registers;
+}

@@ -1,0 +1,121 @@
+//! The network as a landscape: its loss seen from a trained minimum θ*.
+
+use std::sync::Arc;
+
+use super::activation::Activation;
+use super::error::MlpError;
+use super::model::{self, Model};
+use super::shape::Shape;
+use crate::data::Examples;
+use crate::landscape::{Curvature, ExampleLoss, Landscape};
+
+/// L(θ* + z) − L(θ*), z ∈ R^d: the landscape of the paper's experiments (§5). Cloning shares the data and θ*.
+#[derive(Debug, Clone)]
+pub struct Mlp {
+    model: Model,
+    theta: Arc<[f64]>,
+    curvature: Curvature,
+    /// L(θ*).
+    loss: f64,
+}
+
+/// What one thread needs to evaluate an [`Mlp`].
+#[derive(Debug)]
+pub struct Workspace {
+    /// θ* + z.
+    theta: Vec<f64>,
+    model: model::Workspace,
+}
+
+impl Mlp {
+    /// The loss of a network on `examples`, around the minimum `theta`, where the curvature is known to be this.
+    ///
+    /// # Errors
+    /// If the parts do not fit together, or θ* is not finite; see [`MlpError`].
+    pub fn new(
+        shape: Shape,
+        activation: Activation,
+        weight_decay: f64,
+        examples: Arc<Examples>,
+        theta: Vec<f64>,
+        curvature: Curvature,
+    ) -> Result<Self, MlpError> {
+        Self::around(Model::new(shape, activation, weight_decay, examples)?, theta, curvature)
+    }
+
+    /// The same for a model that is already there.
+    ///
+    /// # Errors
+    /// If θ* is not of the model's length, or it or the loss there is not finite.
+    pub fn around(model: Model, theta: Vec<f64>, curvature: Curvature) -> Result<Self, MlpError> {
+        model.shape().check_length(&theta)?;
+        if let Some(index) = theta.iter().position(|x| !x.is_finite()) {
+            return Err(MlpError::NotFinite { index });
+        }
+        let loss = model.loss(&theta, &mut model.parallel_workspace());
+        if !loss.is_finite() {
+            return Err(MlpError::Loss(loss));
+        }
+        Ok(Self { model, theta: theta.into(), curvature, loss })
+    }
+
+    /// The loss as a function of θ.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// θ*.
+    pub fn theta(&self) -> &[f64] {
+        &self.theta
+    }
+
+    /// L(θ*).
+    pub fn loss_at_minimum(&self) -> f64 {
+        self.loss
+    }
+
+    /// θ* + z into the workspace.
+    fn place(&self, z: &[f64], workspace: &mut Workspace) {
+        assert_eq!(z.len(), self.theta.len(), "a displacement of another length than theta");
+        for ((theta, minimum), z) in workspace.theta.iter_mut().zip(self.theta.iter()).zip(z) {
+            *theta = minimum + z;
+        }
+    }
+}
+
+impl Landscape for Mlp {
+    type Workspace = Workspace;
+
+    fn workspace(&self) -> Workspace {
+        Workspace { theta: vec![0.0; self.theta.len()], model: self.model.workspace() }
+    }
+
+    fn dim(&self) -> usize {
+        self.theta.len()
+    }
+
+    fn excess_loss(&self, z: &[f64], workspace: &mut Workspace) -> f64 {
+        self.place(z, workspace);
+        self.model.loss(&workspace.theta, &mut workspace.model) - self.loss
+    }
+
+    fn gradient(&self, z: &[f64], out: &mut [f64], workspace: &mut Workspace) {
+        self.place(z, workspace);
+        self.model.gradient(&workspace.theta, out, &mut workspace.model);
+    }
+
+    fn curvature(&self) -> &Curvature {
+        &self.curvature
+    }
+}
+
+impl ExampleLoss for Mlp {
+    fn examples(&self) -> usize {
+        self.model.examples().len()
+    }
+
+    fn minibatch_gradient(&self, z: &[f64], batch: &[u32], out: &mut [f64], workspace: &mut Workspace) {
+        self.place(z, workspace);
+        self.model.minibatch_gradient(&workspace.theta, batch, out, &mut workspace.model);
+    }
+}

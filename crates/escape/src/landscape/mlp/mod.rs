@@ -1,0 +1,35 @@
+//! The paper's network (§5): one hidden layer, mean squared loss, seen from its trained minimum θ*.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`shape`] | inputs → hidden → classes, the layout of θ, PyTorch's tensors, initial parameters |
+//! | [`activation`] | ReLU and tanh, without libm |
+//! | [`model`] | L(θ), ∇L, minibatch gradients, Hessian-vector products |
+//! | [`minimum`] | [`Mlp`]: the same seen from θ*, as a [`Landscape`](super::Landscape) |
+//! | `lanes` | sums in an order that no instruction set changes |
+//! | `packed` | θ as the kernels read it |
+//! | `block`, `tangent` | the kernels: forward, backward, and Pearlmutter's R-operator |
+//! | `chunks` | sums over all examples, on one thread or many, to the same bits |
+//!
+//! This is the scalar reference that faster kernels are tested against. Only +, ×, ÷ and √ are used, never a fused
+//! multiply-add, and every sum has one fixed order: the same θ gives the same bits on every machine.
+
+pub mod activation;
+mod block;
+mod chunks;
+mod error;
+pub(crate) mod lanes;
+pub mod minimum;
+pub mod model;
+mod packed;
+pub mod shape;
+mod tangent;
+
+#[cfg(test)]
+mod tests;
+
+pub use activation::Activation;
+pub use error::MlpError;
+pub use minimum::Mlp;
+pub use model::Model;
+pub use shape::{Shape, Tensors};

@@ -1,0 +1,28 @@
+//! The escape core: landscapes, domains, dynamics, and the time they take to leave a minimum.
+//!
+//! No I/O, no async, no clock. A trial's path is a pure function of (seed, cell, trial).
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`rng`] | keyed streams of uniforms and normals |
+//! | [`data`] | examples, synthetic or given |
+//! | [`landscape`] | losses with a known minimum: quadratics, the MLP |
+//! | [`curvature`] | Hessian-vector products, λmax by Lanczos |
+//! | [`training`] | θ* by full-batch gradient descent |
+//! | [`scale`] | the grid's α and β: L ↦ L_αβ |
+//! | [`domain`] | where a trial is still inside |
+//! | [`dynamics`] | one step of SGD and of its models |
+//! | [`walk`] | one trial, from θ* to its exit |
+//! | [`ensemble`] | many trials on all cores |
+
+pub mod curvature;
+pub mod data;
+pub mod domain;
+pub mod dynamics;
+pub mod ensemble;
+pub mod landscape;
+pub mod problem;
+pub mod rng;
+pub mod scale;
+pub mod training;
+pub mod walk;
