@@ -1,0 +1,108 @@
+//! What one sweep file has named so far: its data and its weights, read and kept.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::file;
+use super::table::{self, LabelColumn, Table};
+use super::weights;
+use taugrid_escape::landscape::mlp::{Shape, Tensors};
+
+use crate::error::{Problem, Problems};
+use crate::spec::DataSource;
+use crate::yaml::Node;
+
+/// The content of the files that a sweep names.
+#[derive(Debug, Clone)]
+pub(crate) struct Sources {
+    /// The folder of the sweep file: paths are relative to it.
+    folder: PathBuf,
+    pub(crate) table: Option<Arc<Table>>,
+    pub(crate) weights: Option<Arc<Tensors>>,
+}
+
+/// A data file has at most this many bytes.
+const MAX_BYTES: u64 = 4 << 30;
+/// Of one data file, this many problems are told, and the others counted.
+const MAX_PROBLEMS: usize = 10;
+
+impl Sources {
+    /// Nothing yet, for the sweep file `file`.
+    pub(crate) fn beside(file: &Path) -> Self {
+        Self { folder: file.parent().map(Path::to_owned).unwrap_or_default(), table: None, weights: None }
+    }
+
+    /// The CSV `name`, which stands at `node`.
+    pub(crate) fn read_table(
+        &mut self,
+        node: &Node,
+        name: &str,
+        label: &LabelColumn,
+        problems: &mut Problems,
+    ) -> Option<&Table> {
+        let path = self.folder.join(name);
+        let bytes = bytes(node, &path, problems)?;
+        match table::read(&bytes, label) {
+            Ok(table) => Some(self.table.insert(Arc::new(table))),
+            Err(faults) => {
+                let count = faults.len();
+                let problem =
+                    |line, message| Problem { file: path.clone(), line, column: None, path: String::new(), message };
+                problems
+                    .elsewhere(faults.into_iter().take(MAX_PROBLEMS).map(|fault| problem(fault.line, fault.message)));
+                if count > MAX_PROBLEMS {
+                    problems.elsewhere([problem(None, format!("and {} more", count - MAX_PROBLEMS))]);
+                }
+                None
+            }
+        }
+    }
+
+    /// The safetensors file `name`, which stands at `node`, for a perceptron of `shape`. Its SHA-256.
+    pub(crate) fn read_weights(
+        &mut self,
+        node: &Node,
+        name: &str,
+        shape: Shape,
+        problems: &mut Problems,
+    ) -> Option<String> {
+        let path = self.folder.join(name);
+        let bytes = bytes(node, &path, problems)?;
+        match weights::read(&bytes, shape) {
+            Ok(weights) => {
+                self.weights = Some(Arc::new(weights));
+                Some(file::sha256(&bytes))
+            }
+            Err(messages) => {
+                problems.elsewhere(messages.into_iter().map(|message| Problem {
+                    file: path.clone(),
+                    line: None,
+                    column: None,
+                    path: String::new(),
+                    message,
+                }));
+                None
+            }
+        }
+    }
+
+    /// The widths of the input and of the output that `source` asks for.
+    pub(crate) fn features_and_classes(&self, source: &DataSource) -> Option<[u64; 2]> {
+        match *source {
+            DataSource::File { .. } => self.table.as_ref().map(|t| [t.features as u64, t.classes.len() as u64]),
+            DataSource::Synthetic { features, classes, .. } => Some([features, classes]),
+        }
+    }
+
+    /// N of `source`.
+    pub(crate) fn examples(&self, source: &DataSource) -> Option<u64> {
+        match *source {
+            DataSource::File { .. } => self.table.as_ref().map(|table| table.labels.len() as u64),
+            DataSource::Synthetic { examples, .. } => Some(examples),
+        }
+    }
+}
+
+fn bytes(node: &Node, path: &Path, problems: &mut Problems) -> Option<Vec<u8>> {
+    file::read(path, MAX_BYTES).map_err(|reason| problems.node(node, format!("{}: {reason}", path.display()))).ok()
+}

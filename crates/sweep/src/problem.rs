@@ -1,0 +1,131 @@
+//! From the physics to what the escape core simulates.
+
+use std::sync::Arc;
+
+use taugrid_escape::domain::Domain;
+use taugrid_escape::dynamics::{self, Dynamics};
+use taugrid_escape::landscape::Curvature;
+use taugrid_escape::landscape::mlp::{self, Mlp, MlpError};
+use taugrid_escape::landscape::quadratic::Quadratic;
+use taugrid_escape::problem::{AnyLandscape, CellProblem};
+use taugrid_escape::scale::Scale;
+
+use crate::artifact::Artifact;
+use crate::cell::Cell;
+use crate::physics::Physics;
+use crate::spec::{Activation, Covariance, DomainSpec, DynamicsSpec, LandscapeSpec, MlpSpec};
+
+/// Why a landscape could not be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LandscapeError {
+    /// Eigenvalues that make no bowl. Physics that were checked have none.
+    #[error("the eigenvalues are not all finite and positive")]
+    Eigenvalues,
+    /// A perceptron needs its artifact.
+    #[error("the landscape needs its artifact, and none is given")]
+    NoArtifact,
+    /// The artifact is that of another landscape.
+    #[error("the artifact belongs to another landscape: its {0} differs")]
+    OtherLandscape(&'static str),
+    /// The parts of the artifact do not fit together.
+    #[error("failed to build the network: {0}")]
+    Network(MlpError),
+    /// This machine computes another L(θ*) than the one that made the artifact, so it would give other rows.
+    #[error("this machine computes the loss {here} at θ*, where the artifact says {there}: its arithmetic differs")]
+    Arithmetic {
+        /// As computed here.
+        here: f64,
+        /// As the artifact says.
+        there: f64,
+    },
+}
+
+impl Physics {
+    /// The landscape of all cells. `artifact` is what [`Sweep::prepare`](crate::Sweep::prepare) made, if anything.
+    ///
+    /// # Errors
+    /// If an artifact is needed and missing, or it is that of another landscape.
+    pub fn landscape(&self, artifact: Option<&Artifact>) -> Result<AnyLandscape, LandscapeError> {
+        match self.landscape_spec() {
+            LandscapeSpec::Quadratic { eigenvalues } => Quadratic::new(eigenvalues.clone())
+                .map(|quadratic| AnyLandscape::Quadratic(Arc::new(quadratic)))
+                .ok_or(LandscapeError::Eigenvalues),
+            LandscapeSpec::Mlp(spec) => {
+                let artifact = artifact.ok_or(LandscapeError::NoArtifact)?;
+                if artifact.landscape_id != self.landscape_id() {
+                    return Err(LandscapeError::OtherLandscape("identity"));
+                }
+                perceptron(spec, artifact).map(|mlp| AnyLandscape::Mlp(Arc::new(mlp)))
+            }
+        }
+    }
+
+    /// What to simulate for `cell` on the landscape that [`Self::landscape`] built; its trials' streams are keyed by
+    /// [`Self::seed`] and the cell's key.
+    pub fn problem(&self, cell: &Cell, landscape: &AnyLandscape) -> CellProblem {
+        CellProblem {
+            landscape: landscape.clone(),
+            domain: match self.domain() {
+                DomainSpec::Ball { radius, follows_alpha } => Domain::Ball { radius, follows_alpha },
+                DomainSpec::Sublevel { depth } => Domain::Sublevel { depth },
+            },
+            dynamics: match cell.dynamics {
+                DynamicsSpec::Sgd => Dynamics::Sgd,
+                DynamicsSpec::GaussianSgd { covariance } => Dynamics::GaussianSgd(covariance.into()),
+            },
+            scale: Scale { alpha: cell.alpha, beta: cell.beta },
+            eta: cell.eta,
+            batch_size: cell.batch_size,
+            max_steps: self.max_steps(),
+        }
+    }
+}
+
+/// The perceptron in `artifact`, which says it is that of `spec`.
+fn perceptron(spec: &MlpSpec, artifact: &Artifact) -> Result<Mlp, LandscapeError> {
+    for (what, same) in [
+        ("width", artifact.shape.hidden as u64 == spec.hidden),
+        ("activation", artifact.activation == spec.activation),
+        ("weight decay", artifact.weight_decay == spec.weight_decay),
+    ] {
+        if !same {
+            return Err(LandscapeError::OtherLandscape(what));
+        }
+    }
+    let curvature = Curvature {
+        lambda_max: artifact.lambda_max,
+        lambda_min: None,
+        trace: None,
+        gradient_norm: artifact.gradient_norm,
+    };
+    let mlp = Mlp::new(
+        artifact.shape,
+        artifact.activation.into(),
+        artifact.weight_decay,
+        Arc::clone(&artifact.examples),
+        artifact.theta.clone(),
+        curvature,
+    )
+    .map_err(LandscapeError::Network)?;
+    let (here, there) = (mlp.loss_at_minimum(), artifact.loss);
+    if here.to_bits() == there.to_bits() { Ok(mlp) } else { Err(LandscapeError::Arithmetic { here, there }) }
+}
+
+impl From<Activation> for mlp::Activation {
+    fn from(activation: Activation) -> Self {
+        match activation {
+            Activation::Relu => Self::Relu,
+            Activation::Tanh => Self::Tanh,
+        }
+    }
+}
+
+impl From<Covariance> for dynamics::Covariance {
+    fn from(covariance: Covariance) -> Self {
+        match covariance {
+            Covariance::Hessian => Self::Hessian,
+            Covariance::Identity => Self::Identity,
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The parts of a sweep as values, and how each is read from the sweep file.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`landscape`] | quadratics, given by eigenvalues or by a spectrum |
+//! | [`mlp`] | the multilayer perceptron, its data and its minimum |
+//! | [`domain`] | balls and sublevel sets |
+//! | [`dynamics`] | the stepping rules |
+//! | [`range`] | `{from, to, points, spacing}` |
+//! | [`grid`] | the axes α, β, η, B and their combination |
+
+mod domain;
+mod dynamics;
+mod grid;
+mod landscape;
+mod mlp;
+mod range;
+
+pub use domain::DomainSpec;
+pub use dynamics::{Covariance, DynamicsSpec};
+pub use grid::{Grid, Point};
+pub use landscape::LandscapeSpec;
+pub use mlp::{Activation, DataSource, DataSpec, Loss, MinimumSpec, MlpSpec};
+
+pub(crate) use domain::read as read_domain;
+pub(crate) use dynamics::read_list as read_dynamics;
+pub(crate) use grid::{Axes, MAX_CELLS, read as read_grid};
+pub(crate) use landscape::read as read_landscape;
+pub(crate) use mlp::{MAX_PARAMETERS, SEED};

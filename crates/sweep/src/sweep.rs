@@ -1,0 +1,246 @@
+//! A sweep: the file as a whole, and what its parts must be to one another.
+
+use std::path::Path;
+
+use crate::cell::Cell;
+use crate::data::{Sources, read_file};
+use crate::error::{Problems, SweepError};
+use crate::physics::Physics;
+use crate::spec::{
+    Axes, Covariance, DomainSpec, DynamicsSpec, Grid, LandscapeSpec, MAX_CELLS, SEED, read_domain, read_dynamics,
+    read_grid, read_landscape,
+};
+use crate::yaml::{self, Fields, Node, Whole};
+
+/// How mean exit times are estimated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Estimator {
+    /// Every trial is simulated from θ* to its exit.
+    Direct,
+}
+
+/// A valid sweep.
+#[derive(Debug, Clone)]
+pub struct Sweep {
+    /// Safe as the name of a folder.
+    pub name: String,
+    /// The seed of all streams.
+    pub seed: u64,
+    /// L, as its identity: the files it names are known by their content.
+    pub landscape: LandscapeSpec,
+    /// D.
+    pub domain: DomainSpec,
+    /// The stepping rules: a fifth axis of the grid. All different.
+    pub dynamics: Vec<DynamicsSpec>,
+    /// The axes α, β, η, B.
+    pub grid: Grid,
+    /// Trials of each cell.
+    pub trials: u64,
+    /// Steps after which a trial that is still inside is censored.
+    pub max_steps: u64,
+    /// How mean exit times are estimated.
+    pub estimator: Estimator,
+    /// The file, verbatim.
+    text: String,
+    /// What the files it names hold.
+    pub(crate) sources: Sources,
+}
+
+/// A sweep file has at most this many bytes.
+const MAX_FILE: u64 = 4 << 20;
+/// A sweep has at most this many trials in all its cells.
+const MAX_TRIALS: u64 = 1_000_000_000_000;
+const TRIALS: Whole = Whole { rule: "trials is a whole number, 1 to 1000000000000", min: 1, max: MAX_TRIALS };
+/// Steps are counted without gaps in an f64 up to here.
+pub(crate) const MAX_STEPS: Whole =
+    Whole { rule: "max_steps is a whole number, 1 to 9007199254740992 (2^53)", min: 1, max: 1 << 53 };
+const NAME: &str = "a name has letters, digits, . _ - and begins with a letter or digit; at most 100";
+const EXAMPLE: &str = "{name: quickstart, seed: 1, landscape: {…}, domain: {…}, dynamics: […], grid: {…}, trials: 1000, \
+                       max_steps: 10_000_000}";
+
+impl Sweep {
+    /// Reads the sweep file at `path` and the files it names (relative to its folder).
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn load(path: &Path) -> Result<Self, SweepError> {
+        let failed = |message: String| {
+            let mut problems = Problems::new(path);
+            problems.whole_file(message);
+            problems.into_error()
+        };
+        let bytes = read_file(path, MAX_FILE).map_err(failed)?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let line =
+                error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+            failed(format!("not UTF-8 text: a stray byte in line {}", line + 1))
+        })?;
+        Self::parse(&text, path)
+    }
+
+    /// Reads `text` as the sweep file `file`, and the files it names (relative to the folder of `file`).
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn parse(text: &str, file: &Path) -> Result<Self, SweepError> {
+        let mut problems = Problems::new(file);
+        match read(text, file, &mut problems) {
+            Some(sweep) if problems.is_empty() => Ok(sweep),
+            _ => Err(problems.into_error()),
+        }
+    }
+
+    /// The sweep file, verbatim.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What all cells share.
+    pub fn physics(&self) -> Physics {
+        Physics::new(self.seed, self.max_steps, self.landscape.clone(), self.domain)
+    }
+
+    /// How many cells there are; computed without listing them.
+    pub fn cell_count(&self) -> u64 {
+        u64::try_from(self.grid.points_count()).unwrap_or(u64::MAX).saturating_mul(self.dynamics.len() as u64)
+    }
+
+    /// The cells, sorted by dynamics as listed, then as [`Grid::points`].
+    pub fn cells(&self) -> Vec<Cell> {
+        let physics = self.physics();
+        let points = self.grid.points();
+        let cell = |dynamics| points.iter().map(move |p| (dynamics, p));
+        let cells = self.dynamics.iter().flat_map(|dynamics| cell(*dynamics));
+        cells.map(|(dynamics, p)| physics.cell(dynamics, p.alpha, p.beta, p.eta, p.batch_size)).collect()
+    }
+}
+
+fn read(text: &str, file: &Path, problems: &mut Problems) -> Option<Sweep> {
+    if text.lines().map(str::trim_start).all(|line| line.is_empty() || line.starts_with('#')) {
+        problems.whole_file(format!("the file is empty; a sweep is expected, like {EXAMPLE}"));
+        return None;
+    }
+    let root = yaml::parse(text, problems)?;
+    let known = ["name", "seed", "landscape", "domain", "dynamics", "grid", "trials", "max_steps", "estimator"];
+    let fields = Fields::of(&root, &known, &["precision"], EXAMPLE, problems)?;
+    let mut sources = Sources::beside(file);
+
+    let name = fields.required("name", NAME, problems).and_then(|node| name(node, problems));
+    let seed = fields.required("seed", SEED.rule, problems).and_then(|node| SEED.read(node, problems));
+    let landscape = fields
+        .required("landscape", "like {kind: quadratic, eigenvalues: [1.0, 0.25]}", problems)
+        .and_then(|node| read_landscape(node, &mut sources, problems));
+    let domain = fields
+        .required("domain", "like {kind: sublevel, depth: 0.5}", problems)
+        .and_then(|node| read_domain(node, problems));
+    let dynamics = fields
+        .required("dynamics", "like {kind: gaussian-sgd, covariance: hessian}, or a list of such", problems)
+        .and_then(|node| read_dynamics(node, problems));
+    let grid = fields
+        .required("grid", "like {alpha: [1, 2, 4], eta: [0.1, 0.2], batch_size: 1}", problems)
+        .and_then(|node| read_grid(node, problems).map(|axes| (axes, node)));
+    let trials = fields.required("trials", TRIALS.rule, problems).and_then(|node| TRIALS.read(node, problems));
+    let max_steps =
+        fields.required("max_steps", MAX_STEPS.rule, problems).and_then(|node| MAX_STEPS.read(node, problems));
+    let estimator = match fields.optional("estimator") {
+        None => Some(Estimator::Direct),
+        Some(node) => node.word("estimator", &["direct"], &["splitting", "auto"], problems).map(|_| Estimator::Direct),
+    };
+
+    if let (Some(landscape), Some(dynamics)) = (&landscape, &dynamics) {
+        check_dynamics(landscape, dynamics, problems);
+        if let Some((axes, _)) = &grid {
+            check_batch_sizes(landscape, dynamics, axes, &sources, problems);
+        }
+    }
+    if let (Some((axes, node)), Some(dynamics)) = (&grid, &dynamics) {
+        check_size(axes, node, dynamics.len(), trials.zip(fields.optional("trials")), problems);
+    }
+    Some(Sweep {
+        name: name?,
+        seed: seed?,
+        landscape: landscape?,
+        domain: domain?,
+        dynamics: dynamics?.into_iter().map(|(dynamics, _)| dynamics).collect(),
+        grid: grid?.0.grid,
+        trials: trials?,
+        max_steps: max_steps?,
+        estimator: estimator?,
+        text: text.to_owned(),
+        sources,
+    })
+}
+
+fn name(node: &Node, problems: &mut Problems) -> Option<String> {
+    let fine = |text: &str| {
+        text.len() <= 100
+            && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+    };
+    let found = node.text().filter(|text| fine(text));
+    if found.is_none() {
+        let quotes = if node.text().is_none() { "; put quotes around it if it is to be text" } else { "" };
+        problems.node(node, format!("{} is no name for a folder; {NAME}{quotes}", node.shown()));
+    }
+    found.map(str::to_owned)
+}
+
+/// Dynamics that the landscape has no noise for.
+fn check_dynamics(landscape: &LandscapeSpec, dynamics: &[(DynamicsSpec, &Node)], problems: &mut Problems) {
+    for (dynamics, node) in dynamics {
+        match (landscape, dynamics) {
+            (LandscapeSpec::Quadratic { .. }, DynamicsSpec::Sgd) => problems.node(
+                node,
+                "sgd draws minibatches of examples, and a quadratic landscape has no data; use gaussian-sgd, or \
+                 landscape kind mlp",
+            ),
+            (LandscapeSpec::Mlp(_), DynamicsSpec::GaussianSgd { covariance: Covariance::Hessian }) => problems.node(
+                node,
+                format!(
+                    "covariance hessian on an mlp needs the dense Hessian, which is not in this version ({}); use sgd, \
+                     or covariance identity",
+                    env!("CARGO_PKG_VERSION")
+                ),
+            ),
+            _ => {}
+        }
+    }
+}
+
+/// Minibatches larger than the data they are drawn from.
+fn check_batch_sizes(
+    landscape: &LandscapeSpec,
+    dynamics: &[(DynamicsSpec, &Node)],
+    axes: &Axes<'_>,
+    sources: &Sources,
+    problems: &mut Problems,
+) {
+    let LandscapeSpec::Mlp(mlp) = landscape else { return };
+    if !dynamics.iter().any(|(dynamics, _)| *dynamics == DynamicsSpec::Sgd) {
+        return;
+    }
+    let Some(examples) = sources.examples(&mlp.data.source) else { return };
+    for (batch_size, node) in axes.batch_sizes.iter().filter(|(batch_size, _)| *batch_size > examples) {
+        problems.node(
+            node,
+            format!("{batch_size} is more than the {examples} examples; sgd draws a minibatch without replacement"),
+        );
+    }
+}
+
+/// More cells or trials than a sweep may have; computed without listing them.
+fn check_size(axes: &Axes<'_>, grid: &Node, dynamics: usize, trials: Option<(u64, &Node)>, problems: &mut Problems) {
+    let cells = axes.grid.points_count() * dynamics as u128;
+    if cells > MAX_CELLS.into() {
+        let shape = format!("{dynamics} dynamics on {}", axes.grid.shape());
+        problems.node(grid, format!("{cells} cells ({shape}); a sweep has at most {MAX_CELLS}"));
+    } else if let Some((trials, node)) = trials {
+        let all = cells * u128::from(trials);
+        if all > MAX_TRIALS.into() {
+            let message =
+                format!("{trials} trials in each of {cells} cells are {all}; a sweep has at most {MAX_TRIALS}");
+            problems.node(node, message);
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The sweep files that taugrid comes with.
+
+#![allow(clippy::expect_used)]
+
+use std::path::Path;
+
+use taugrid_sweep::Sweep;
+
+#[test]
+fn the_quickstart_is_what_its_comments_say() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/quickstart.yaml");
+    let sweep = Sweep::load(&path).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((sweep.name.as_str(), sweep.cell_count(), sweep.trials), ("quickstart", 54, 1000));
+    assert_eq!(sweep.cells().len(), 54);
+    assert!(!sweep.physics().needs_artifact());
+}
