@@ -1,0 +1,328 @@
+//! A results folder: what is in it, adding to it, reading it.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use taugrid_sweep::{Cell, CellKey, Physics};
+
+use crate::append::drop_repetitions;
+use crate::coverage::{Coverage, Position, Ranges, stretches};
+use crate::error::DatasetError;
+use crate::journal::Listing;
+use crate::lock::{DirectoryLock, LockError};
+use crate::manifest::{MANIFEST, Manifest, SWEEP};
+use crate::part::{FOLDER, PREFIX, Part, PartName};
+use crate::rows::{CellTable, Row};
+use crate::store::{LocalStore, Store};
+
+/// An open dataset.
+///
+/// Reading needs nothing but the files. Whoever writes (appends, compacts, writes the table of cells) must hold
+/// [`Dataset::lock`].
+#[derive(Debug)]
+pub struct Dataset {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) manifest: Manifest,
+    pub(crate) physics: Physics,
+    pub(crate) cells: CellTable,
+    pub(crate) parts: Vec<Part>,
+    pub(crate) coverage: Coverage,
+    /// Whether the store may hold other parts than are known here: before the first write, and after a failed one.
+    stale: bool,
+}
+
+impl Dataset {
+    /// Opens the dataset in `dir`, changing nothing.
+    ///
+    /// # Errors
+    /// [`DatasetError::NotADataset`] if there is none, [`DatasetError::Damaged`] if a footer or the manifest is.
+    pub fn open(dir: &Path) -> Result<Self, DatasetError> {
+        Self::open_in(Arc::new(LocalStore::new(dir)))
+    }
+
+    /// [`Dataset::open`] on any store.
+    ///
+    /// # Errors
+    /// As [`Dataset::open`].
+    pub fn open_in(store: Arc<dyn Store>) -> Result<Self, DatasetError> {
+        // A writer may be compacting: parts that vanish between the listing and the reading are listed anew.
+        const TRIES: u32 = 5;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match Self::try_open(store.clone()) {
+                Err(DatasetError::Store(error)) if error.is_not_found() && tries < TRIES => {}
+                done => return done,
+            }
+        }
+    }
+
+    fn try_open(store: Arc<dyn Store>) -> Result<Self, DatasetError> {
+        let manifest = read_manifest(&store)?.ok_or(DatasetError::NotADataset)?;
+        let physics = manifest.read_physics()?;
+        let cells = manifest.read_cells(&physics)?;
+        let mut dataset =
+            Self { store, manifest, physics, cells, parts: Vec::new(), coverage: Coverage::new(), stale: true };
+        dataset.load(Listing::of(&dataset.store)?)?;
+        Ok(dataset)
+    }
+
+    /// Opens the dataset in `dir` to write to it, or makes it. The caller holds [`Dataset::lock`].
+    ///
+    /// One that is there must be of the same physics; the grid and the trials may have changed. What a writer that was
+    /// killed left behind is cleared away.
+    ///
+    /// # Errors
+    /// [`DatasetError::Mismatch`] if it holds the results of other physics, [`DatasetError::Occupied`] if it holds parts or
+    /// another sweep file and no manifest, [`DatasetError::Damaged`] if a footer or the manifest is.
+    pub fn create_or_resume(
+        dir: &Path,
+        sweep_text: &str,
+        name: &str,
+        physics: &Physics,
+        cells: &[Cell],
+        trials: u64,
+    ) -> Result<Self, DatasetError> {
+        Self::create_or_resume_in(Arc::new(LocalStore::new(dir)), sweep_text, name, physics, cells, trials)
+    }
+
+    /// [`Dataset::create_or_resume`] on any store.
+    ///
+    /// # Errors
+    /// As [`Dataset::create_or_resume`].
+    pub fn create_or_resume_in(
+        store: Arc<dyn Store>,
+        sweep_text: &str,
+        name: &str,
+        physics: &Physics,
+        cells: &[Cell],
+        trials: u64,
+    ) -> Result<Self, DatasetError> {
+        let mut dataset = match read_manifest(&store)? {
+            None => {
+                check_unoccupied(&store, sweep_text)?;
+                let manifest = Manifest::of_sweep(name, physics, cells, trials, None)?;
+                store.remove_leftovers(&[FOLDER])?;
+                store.put(MANIFEST, &manifest.to_bytes()?)?;
+                Self::try_open(store)?
+            }
+            Some(manifest) => {
+                let differences = physics.difference(&manifest.read_physics()?);
+                if !differences.is_empty() {
+                    return Err(DatasetError::Mismatch { differences });
+                }
+                store.remove_leftovers(&[FOLDER])?;
+                let mut dataset = Self::try_open(store)?;
+                let before = Some((&dataset.manifest, &dataset.coverage));
+                let manifest = Manifest::of_sweep(name, physics, cells, trials, before)?;
+                dataset.write_manifest(manifest)?;
+                dataset
+            }
+        };
+        if dataset.store.read(SWEEP).map_or(true, |bytes| bytes != sweep_text.as_bytes()) {
+            dataset.store.replace(SWEEP, sweep_text.as_bytes())?;
+        }
+        dataset.prepare_to_write()?;
+        Ok(dataset)
+    }
+
+    /// Takes the folder `dir` (made if need be) for writing, until the lock is dropped or the process ends.
+    ///
+    /// # Errors
+    /// [`LockError::Held`] names who has it.
+    pub fn lock(dir: &Path) -> Result<DirectoryLock, LockError> {
+        DirectoryLock::acquire(dir)
+    }
+
+    /// What the dataset is of.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// What decides its results.
+    pub fn physics(&self) -> &Physics {
+        &self.physics
+    }
+
+    /// The trials it holds.
+    pub fn coverage(&self) -> &Coverage {
+        &self.coverage
+    }
+
+    /// The trials that its sweep asks for and it does not hold.
+    pub fn missing(&self) -> Coverage {
+        self.manifest.missing(&self.coverage)
+    }
+
+    /// All cells that it may hold rows of.
+    pub fn cells(&self) -> &CellTable {
+        &self.cells
+    }
+
+    /// Where its files are.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The rows of a cell, by trial. None if there are none, or if the cell is not of this sweep.
+    ///
+    /// # Errors
+    /// [`DatasetError::Damaged`] names the part that is.
+    pub fn rows(&self, cell: CellKey) -> Result<Vec<Row>, DatasetError> {
+        if !self.coverage.contains_key(&cell) {
+            return Ok(Vec::new());
+        }
+        self.gather(&((cell, 0)..(cell, u64::MAX)))
+    }
+
+    /// Calls `f` with every cell that has rows, in key order, and all of its rows by trial. Holds the rows of one cell, or
+    /// of as many as have a million together, at a time.
+    ///
+    /// # Errors
+    /// [`DatasetError::Damaged`] names the part that is; then `f` has seen the cells before it.
+    pub fn for_each_cell(&self, mut f: impl FnMut(&Cell, &[Row])) -> Result<(), DatasetError> {
+        const ROWS: u64 = 1 << 20;
+        let mut start: Option<CellKey> = None;
+        let mut held = 0;
+        let mut cells = self.coverage.iter().peekable();
+        while let Some((cell, ranges)) = cells.next() {
+            let first = *start.get_or_insert(*cell);
+            held += trials_in(ranges);
+            let next = cells.peek().map_or(0, |(_, ranges)| trials_in(ranges));
+            if held + next > ROWS || cells.peek().is_none() {
+                let rows = self.gather(&((first, 0)..(*cell, u64::MAX)))?;
+                for rows in rows.chunk_by(|a, b| a.cell == b.cell) {
+                    if let Some(cell) = self.cells.get(rows[0].cell) {
+                        f(cell, rows);
+                    }
+                }
+                (start, held) = (None, 0);
+            }
+        }
+        Ok(())
+    }
+
+    /// Says in the manifest whether the sweep is complete now.
+    ///
+    /// # Errors
+    /// If the manifest cannot be written.
+    pub fn update_completeness(&mut self) -> Result<bool, DatasetError> {
+        let complete = self.missing().is_empty();
+        let mut manifest = self.manifest.clone();
+        manifest.complete = complete;
+        self.write_manifest(manifest)?;
+        Ok(complete)
+    }
+
+    /// The rows between two positions, in order and without repetitions.
+    pub(crate) fn gather(&self, range: &Range<Position>) -> Result<Vec<Row>, DatasetError> {
+        let mut rows: Vec<Row> = Vec::new();
+        for part in &self.parts {
+            rows.append(&mut part.read(&self.store, &self.cells, part.indices(range))?);
+        }
+        if !rows.is_sorted_by_key(Row::position) {
+            // Each part is sorted, which this sort makes use of.
+            rows.sort_by_key(Row::position);
+        }
+        drop_repetitions(&mut rows)?;
+        Ok(rows)
+    }
+
+    /// Where to cut the dataset into pieces of `step` rows.
+    pub(crate) fn stretches(&self, step: u64) -> Vec<(Range<Position>, u64)> {
+        stretches(&self.coverage, step)
+    }
+
+    /// Clears away what an interrupted writer left, and looks again at what is there if that is not sure.
+    pub(crate) fn prepare_to_write(&mut self) -> Result<(), DatasetError> {
+        if self.stale {
+            let mut listing = Listing::of(&self.store)?;
+            listing.settle(&self.store)?;
+            self.load(listing)?;
+            self.stale = false;
+        }
+        Ok(())
+    }
+
+    /// The store is no longer known to hold just the parts that are known here.
+    pub(crate) fn mark_stale(&mut self) {
+        self.stale = true;
+    }
+
+    /// The store holds just the parts that are known here.
+    pub(crate) fn mark_fresh(&mut self) {
+        self.stale = false;
+    }
+
+    /// Takes over the parts of `listing`; those that are known already are not read again.
+    pub(crate) fn load(&mut self, listing: Listing) -> Result<(), DatasetError> {
+        if let Some(stranger) = listing.strangers.first() {
+            return Err(DatasetError::damaged(stranger, "no part has such a name; it was renamed, or is not ours"));
+        }
+        let mut known: BTreeMap<PartName, Part> =
+            std::mem::take(&mut self.parts).into_iter().map(|part| (part.name.clone(), part)).collect();
+        self.coverage = Coverage::new();
+        // Should one fail, nothing is known any more and the next write begins anew.
+        self.stale = true;
+        for name in listing.parts {
+            let part = match known.remove(&name) {
+                Some(part) => part,
+                None => Part::open(&self.store, name, &self.manifest.sweep_id)?,
+            };
+            if let Some(run) = part.runs.iter().find(|run| self.cells.index(run.cell).is_none()) {
+                let why = format!("it holds rows of cell {}, which the manifest does not list", run.cell);
+                return Err(DatasetError::damaged(part.name.as_str(), why));
+            }
+            self.add(part);
+        }
+        Ok(())
+    }
+
+    /// Takes over a part that is in the store.
+    pub(crate) fn add(&mut self, part: Part) {
+        for run in &part.runs {
+            self.coverage.entry(run.cell).or_default().insert(run.trials.clone());
+        }
+        self.parts.push(part);
+    }
+
+    fn write_manifest(&mut self, manifest: Manifest) -> Result<(), DatasetError> {
+        if manifest != self.manifest {
+            self.store.replace(MANIFEST, &manifest.to_bytes()?)?;
+            self.cells = manifest.read_cells(&self.physics)?;
+            self.manifest = manifest;
+        }
+        Ok(())
+    }
+}
+
+fn trials_in(ranges: &Ranges) -> u64 {
+    ranges.iter().map(|range| range.end - range.start).sum()
+}
+
+fn read_manifest(store: &Arc<dyn Store>) -> Result<Option<Manifest>, DatasetError> {
+    match store.read(MANIFEST) {
+        Ok(bytes) => Manifest::parse(&bytes).map(Some),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// That a new dataset would neither mix with parts of a lost one nor write over somebody's sweep file.
+fn check_unoccupied(store: &Arc<dyn Store>, sweep_text: &str) -> Result<(), DatasetError> {
+    if let Some(found) = store.list(PREFIX)?.into_iter().next() {
+        return Err(DatasetError::Occupied { found });
+    }
+    match store.read(SWEEP) {
+        Ok(bytes) if bytes != sweep_text.as_bytes() => {
+            Err(DatasetError::Occupied { found: format!("another {SWEEP}") })
+        }
+        Err(error) if !error.is_not_found() => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

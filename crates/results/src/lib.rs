@@ -1,0 +1,58 @@
+//! The dataset: Arrow schemas, Parquet parts, open, verify, compact.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | `schema` | the columns of `trials/` |
+//! | `rows` | a row, and the table of cells |
+//! | `batch` | rows ⇄ Arrow record batches, every value checked |
+//! | `ipc` | record batches on the wire |
+//! | `coverage` | which trials a set of rows holds |
+//! | `store` | files written whole and durably: a folder, memory, and one that fails on demand |
+//! | `part` | one Parquet file of `trials/` |
+//! | `manifest` | `manifest.json`, format versions |
+//! | `dataset`, `append` | open, create or resume, read; add rows |
+//! | `journal`, `compact` | the canonical form, and how it survives a kill |
+//! | `verify` | every byte against everything that is known of it |
+//! | `cells`, `seal` | `cells.parquet`, and the hash that it carries |
+//! | `lock` | one writer per folder |
+//!
+//! The dataset is the checkpoint: rows that [`Dataset::append`] returned for are on the disk, and starting again is listing
+//! parts. Nothing here knows of networks, clocks or hosts (but for the text in a lock), so the same rows give the same bytes.
+
+mod append;
+pub mod batch;
+pub mod cells;
+mod compact;
+pub mod coverage;
+mod dataset;
+mod error;
+pub mod ipc;
+mod journal;
+mod lock;
+mod manifest;
+mod part;
+mod rows;
+pub mod schema;
+mod seal;
+pub mod store;
+mod verify;
+
+#[cfg(test)]
+mod testing;
+
+pub use append::PartInfo;
+pub use batch::{RowError, from_batch, to_batch};
+pub use cells::CellSummary;
+pub use compact::CompactReport;
+pub use coverage::{Coverage, Ranges, coverage_of};
+pub use dataset::Dataset;
+pub use error::DatasetError;
+pub use ipc::{IpcError, decode_ipc, encode_ipc};
+pub use lock::{DirectoryLock, LockError};
+pub use manifest::{FormatVersion, Manifest};
+pub use rows::{CellTable, Row};
+pub use schema::trials_schema;
+pub use store::{LocalStore, Store, StoreError, StoreErrorKind};
+pub use taugrid_escape::walk::{Outcome, TrialRecord};
+pub use taugrid_sweep::{Cell, CellKey};
+pub use verify::VerifyReport;

@@ -1,0 +1,273 @@
+//! `OUT/manifest.json`: what the dataset is of, and which cells and trials it is to hold.
+//!
+//! Writers replace it whole. Readers look at `format` before anything else:
+//!
+//! | | writes | reads |
+//! | --- | --- | --- |
+//! | 0.1 | 1 | 1 |
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use taugrid_sweep::{Cell, CellKey, DynamicsSpec, Physics};
+
+use crate::coverage::{Coverage, Ranges};
+use crate::error::DatasetError;
+use crate::rows::CellTable;
+
+/// The manifest's name in the store.
+pub(crate) const MANIFEST: &str = "manifest.json";
+/// The name of the sweep file's copy.
+pub(crate) const SWEEP: &str = "sweep.yaml";
+
+/// The version of everything in a dataset's folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FormatVersion(pub u32);
+
+impl FormatVersion {
+    /// The one that this release writes.
+    pub const CURRENT: Self = Self(1);
+
+    /// Whether this release reads datasets of this version.
+    pub fn is_readable(self) -> bool {
+        self == Self::CURRENT
+    }
+}
+
+impl fmt::Display for FormatVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What `manifest.json` says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The format of the dataset.
+    pub format: FormatVersion,
+    /// The release that wrote this file.
+    pub release: String,
+    /// The sweep's name.
+    pub name: String,
+    /// The id of the sweep's physics.
+    pub sweep_id: String,
+    /// Trials per cell that the sweep asks for.
+    pub trials: u64,
+    /// Cells that the sweep has.
+    pub cells: u64,
+    /// Whether all trials of all of its cells are here.
+    pub complete: bool,
+    /// What decides the results, as the sweep's own JSON.
+    pub physics: Value,
+    /// Every cell that the dataset may hold rows of, in key order.
+    cell_list: Vec<ListedCell>,
+}
+
+/// A cell in the manifest. Its key is derived anew from the rest when it is read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct ListedCell {
+    cell: String,
+    dynamics: DynamicsSpec,
+    alpha: f64,
+    beta: f64,
+    eta: f64,
+    batch_size: u64,
+    /// The most trials that the sweep ever asked of this cell: there can be no rows beyond.
+    trials: u64,
+    /// Whether the sweep has it as it is now. A cell that was taken out of the grid keeps its rows.
+    in_sweep: bool,
+}
+
+impl Manifest {
+    /// The manifest of a sweep; `before` is what an older run of it left, with the rows that are there.
+    pub(crate) fn of_sweep(
+        name: &str,
+        physics: &Physics,
+        cells: &[Cell],
+        trials: u64,
+        before: Option<(&Manifest, &Coverage)>,
+    ) -> Result<Self, DatasetError> {
+        let json = serde_json::from_str(&physics.to_json());
+        let physics_json = json.map_err(|error| DatasetError::encode(MANIFEST, error))?;
+        let mut listed: BTreeMap<CellKey, ListedCell> = BTreeMap::new();
+        if let Some((manifest, coverage)) = before {
+            for old in &manifest.cell_list {
+                let key = old.key()?;
+                if coverage.contains_key(&key) {
+                    listed.insert(key, ListedCell { in_sweep: false, ..old.clone() });
+                }
+            }
+        }
+        for cell in cells {
+            let most = listed.get(&cell.key).map_or(trials, |old| old.trials.max(trials));
+            let Cell { key, dynamics, alpha, beta, eta, batch_size } = *cell;
+            let cell = key.to_string();
+            let entry = ListedCell { cell, dynamics, alpha, beta, eta, batch_size, trials: most, in_sweep: true };
+            listed.insert(key, entry);
+        }
+        let mut manifest = Self {
+            format: FormatVersion::CURRENT,
+            release: env!("CARGO_PKG_VERSION").to_string(),
+            name: name.to_string(),
+            sweep_id: physics.sweep_id(),
+            trials,
+            cells: listed.values().filter(|cell| cell.in_sweep).count() as u64,
+            complete: false,
+            physics: physics_json,
+            cell_list: listed.into_values().collect(),
+        };
+        let nothing = Coverage::new();
+        manifest.complete = manifest.missing(before.map_or(&nothing, |(_, coverage)| coverage)).is_empty();
+        Ok(manifest)
+    }
+
+    /// Reads a manifest.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, DatasetError> {
+        /// What every format, older or newer, says.
+        #[derive(Deserialize)]
+        struct Head {
+            format: FormatVersion,
+            #[serde(default)]
+            release: String,
+        }
+        let damaged = |error: serde_json::Error| DatasetError::damaged(MANIFEST, error);
+        let head: Head = serde_json::from_slice(bytes).map_err(damaged)?;
+        if !head.format.is_readable() {
+            return Err(DatasetError::Format { found: head.format, release: head.release });
+        }
+        serde_json::from_slice(bytes).map_err(damaged)
+    }
+
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, DatasetError> {
+        let mut bytes = serde_json::to_vec_pretty(self).map_err(|error| DatasetError::encode(MANIFEST, error))?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
+    /// The physics, as long as this release can read it and it has the id that stands beside it.
+    pub(crate) fn read_physics(&self) -> Result<Physics, DatasetError> {
+        let physics = Physics::from_json(&self.physics.to_string());
+        let physics = physics.map_err(|error| DatasetError::damaged(MANIFEST, format!("its physics: {error}")))?;
+        if physics.sweep_id() != self.sweep_id {
+            let why = format!("its physics have the id {}, not {}", physics.sweep_id(), self.sweep_id);
+            return Err(DatasetError::damaged(MANIFEST, why));
+        }
+        Ok(physics)
+    }
+
+    /// All cells, with their keys derived anew and compared.
+    pub(crate) fn read_cells(&self, physics: &Physics) -> Result<CellTable, DatasetError> {
+        let mut cells = Vec::with_capacity(self.cell_list.len());
+        for listed in &self.cell_list {
+            let ListedCell { dynamics, alpha, beta, eta, batch_size, .. } = *listed;
+            let cell = physics.cell(dynamics, alpha, beta, eta, batch_size);
+            if cell.key != listed.key()? {
+                let why = format!("the cell listed as {} has the key {}", listed.cell, cell.key);
+                return Err(DatasetError::damaged(MANIFEST, why));
+            }
+            cells.push(cell);
+        }
+        if !cells.is_sorted_by(|a, b| a.key < b.key) {
+            return Err(DatasetError::damaged(MANIFEST, "its cells are out of order"));
+        }
+        Ok(CellTable::new(cells))
+    }
+
+    /// The most trials that the `index`-th cell can have.
+    pub(crate) fn most_trials(&self, index: usize) -> u64 {
+        self.cell_list.get(index).map_or(0, |cell| cell.trials)
+    }
+
+    /// The trials that the sweep asks for and `coverage` lacks.
+    pub(crate) fn missing(&self, coverage: &Coverage) -> Coverage {
+        let mut missing = Coverage::new();
+        if self.trials == 0 {
+            return missing;
+        }
+        for key in self.cell_list.iter().filter(|cell| cell.in_sweep).filter_map(|cell| cell.key().ok()) {
+            let gaps: Ranges = match coverage.get(&key) {
+                Some(held) => held.gaps(&(0..self.trials)).collect(),
+                None => std::iter::once(0..self.trials).collect(),
+            };
+            if !gaps.is_empty() {
+                missing.insert(key, gaps);
+            }
+        }
+        missing
+    }
+}
+
+impl ListedCell {
+    fn key(&self) -> Result<CellKey, DatasetError> {
+        self.cell.parse().map_err(|error| DatasetError::damaged(MANIFEST, format!("{:?}: {error}", self.cell)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::coverage::coverage_of;
+    use crate::testing::{cells, physics, rows};
+
+    #[test]
+    fn a_manifest_reads_back_with_its_physics_and_cells() {
+        let manifest = Manifest::of_sweep("test", &physics(), &cells(9), 10, None).expect("valid");
+        let back = Manifest::parse(&manifest.to_bytes().expect("json")).expect("valid");
+        assert_eq!(back, manifest);
+        let physics = back.read_physics().expect("valid");
+        assert_eq!(physics.difference(&self::physics()), Vec::<String>::new());
+        assert_eq!(back.read_cells(&physics).expect("valid").len(), 9);
+        assert_eq!((back.cells, back.trials, back.complete), (9, 10, false));
+    }
+
+    #[test]
+    fn a_newer_format_is_named_whatever_else_it_holds() {
+        let error = Manifest::parse(br#"{"format": 2, "release": "9.9.9", "unheard": "of"}"#).expect_err("newer");
+        assert!(matches!(&error, DatasetError::Format { found: FormatVersion(2), .. }));
+        assert!(error.is_damaged_or_mismatched());
+        let text = error.to_string();
+        assert!(text.contains("format 2, written by taugrid 9.9.9") && text.contains("reads up to format 1"), "{text}");
+        for bad in ["", "{}", "[]", "{\"format\":1}", "{\"format\":\"1\"}"] {
+            assert!(matches!(Manifest::parse(bad.as_bytes()), Err(DatasetError::Damaged { .. })), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_changed_parameter_physics_or_order_is_found() {
+        let manifest = Manifest::of_sweep("test", &physics(), &cells(3), 10, None).expect("valid");
+        let mut changed = manifest.clone();
+        changed.cell_list[1].alpha += 1.0;
+        assert!(changed.read_cells(&physics()).is_err());
+        let mut changed = manifest.clone();
+        changed.cell_list.swap(0, 2);
+        assert!(changed.read_cells(&physics()).is_err());
+        let mut changed = manifest;
+        changed.sweep_id.push('0');
+        assert!(changed.read_physics().is_err());
+    }
+
+    #[test]
+    fn a_sweep_grows_and_what_was_taken_out_keeps_its_rows() {
+        let cells = cells(4);
+        let before = Manifest::of_sweep("test", &physics(), &cells[..3], 10, None).expect("valid");
+        // Cells 0 and 1 have rows; the new sweep has 1 and 3, with fewer trials.
+        let coverage = coverage_of(&rows(&cells[..2], 0..10));
+        let after = Manifest::of_sweep("test", &physics(), &cells[1..4], 5, Some((&before, &coverage))).expect("valid");
+        assert_eq!((after.cells, after.cell_list.len(), after.complete), (3, 4, false));
+        let most = |key: CellKey| {
+            let listed = after.cell_list.iter().find(|cell| cell.cell == key.to_string()).expect("listed");
+            (listed.trials, listed.in_sweep)
+        };
+        assert_eq!(most(cells[0].key), (10, false));
+        assert_eq!(most(cells[1].key), (10, true));
+        assert_eq!(most(cells[3].key), (5, true));
+        let missing = after.missing(&coverage);
+        assert_eq!(missing.keys().collect::<Vec<_>>().len(), 2);
+        assert!(!missing.contains_key(&cells[1].key));
+        let full = coverage_of(&rows(&cells, 0..5));
+        assert!(after.missing(&full).is_empty());
+    }
+}
