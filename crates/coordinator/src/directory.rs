@@ -1,0 +1,192 @@
+//! A sweep's output folder: the lock on it, its dataset, the artifact, and the summary at the end.
+
+use std::path::{Path, PathBuf};
+
+use taugrid_analysis::effective::summarize;
+use taugrid_process::exit::Failure;
+use taugrid_results::{CellSummary, Dataset, DatasetError, DirectoryLock, LockError, StoreError, StoreErrorKind};
+use taugrid_sweep::{Artifact, BuiltLandscape, Cell, Physics, Preparation, Sweep};
+
+use crate::serve::ServeError;
+
+/// The artifact's name in the folder.
+const ARTIFACT: &str = "artifact.safetensors";
+
+/// An artifact as it goes over the wire.
+#[derive(Debug, Clone)]
+pub(crate) struct ArtifactBytes {
+    /// SHA-256 of the bytes, in hex.
+    pub(crate) sha256: String,
+    /// The file.
+    pub(crate) bytes: tonic::codegen::Bytes,
+}
+
+/// An output folder that this process alone writes to.
+pub struct SweepDirectory {
+    path: PathBuf,
+    sweep: Sweep,
+    physics: Physics,
+    sweep_id: String,
+    cells: Vec<Cell>,
+    artifact: Option<ArtifactBytes>,
+    landscape: BuiltLandscape,
+    _lock: DirectoryLock,
+}
+
+impl SweepDirectory {
+    /// Takes the folder for `sweep`: makes it, or resumes what is there. Trains or loads θ* if the landscape needs it
+    /// and the folder does not hold it yet; `progress` hears of that, for it can take long.
+    pub fn open(sweep: Sweep, path: &Path, progress: &mut dyn FnMut(Preparation)) -> Result<(Self, Dataset), Failure> {
+        let lock = lock(path)?;
+        let physics = sweep.physics();
+        let cells = sweep.cells();
+        let dataset = Dataset::create_or_resume(path, sweep.text(), &sweep.name, &physics, &cells, sweep.trials)
+            .map_err(|error| explain(path, &error))?;
+        let artifact = stored_artifact(&physics, &dataset, path, &sweep, progress)?;
+        let decoded = artifact.as_ref().map(|artifact| decode(path, &artifact.bytes)).transpose()?;
+        let landscape = physics.landscape(decoded.as_ref()).map_err(Failure::internal)?;
+        let sweep_id = physics.sweep_id();
+        let directory =
+            Self { path: path.to_owned(), sweep, physics, sweep_id, cells, artifact, landscape, _lock: lock };
+        Ok((directory, dataset))
+    }
+
+    /// Puts a complete dataset into its canonical form and writes `cells.parquet`.
+    pub fn finish(&self, mut dataset: Dataset) -> Result<Vec<CellSummary>, Failure> {
+        let explain = |error| explain(&self.path, &error);
+        dataset.compact().map_err(explain)?;
+        let summaries = summarize_all(&dataset, &self.physics, &self.landscape).map_err(explain)?;
+        dataset.write_cells(&summaries).map_err(explain)?;
+        dataset.update_completeness().map_err(explain)?;
+        Ok(summaries)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The sweep's cells.
+    pub fn cells(&self) -> &[Cell] {
+        &self.cells
+    }
+
+    /// Trials of each cell.
+    pub fn trials(&self) -> u64 {
+        self.sweep.trials
+    }
+
+    /// The sweep's name.
+    pub fn name(&self) -> &str {
+        &self.sweep.name
+    }
+
+    /// What all cells share.
+    pub fn physics(&self) -> &Physics {
+        &self.physics
+    }
+
+    /// The hash of the physics.
+    pub fn sweep_id(&self) -> &str {
+        &self.sweep_id
+    }
+
+    pub(crate) fn artifact_bytes(&self) -> Option<ArtifactBytes> {
+        self.artifact.clone()
+    }
+}
+
+/// The sweep's name and the summary of every cell of the dataset at `path` as it is now. Changes nothing there.
+pub fn survey(path: &Path) -> Result<(String, Vec<CellSummary>), Failure> {
+    let explain = |error| explain(path, &error);
+    let dataset = Dataset::open(path).map_err(explain)?;
+    let physics = dataset.physics().clone();
+    let artifact = if physics.needs_artifact() {
+        let bytes = dataset.store().read(ARTIFACT).map_err(|error| explain(error.into()))?;
+        Some(decode(path, &bytes)?)
+    } else {
+        None
+    };
+    let landscape = physics.landscape(artifact.as_ref()).map_err(Failure::internal)?;
+    let summaries = summarize_all(&dataset, &physics, &landscape).map_err(explain)?;
+    Ok((dataset.manifest().name.clone(), summaries))
+}
+
+fn summarize_all(
+    dataset: &Dataset,
+    physics: &Physics,
+    landscape: &BuiltLandscape,
+) -> Result<Vec<CellSummary>, DatasetError> {
+    let quadratic = matches!(landscape, BuiltLandscape::Quadratic(_));
+    let mut summaries = Vec::new();
+    dataset.for_each_cell(|cell, rows| {
+        summaries.push(summarize(*cell, physics.domain(), quadratic, landscape.curvature(), rows));
+    })?;
+    Ok(summaries)
+}
+
+fn decode(path: &Path, bytes: &[u8]) -> Result<Artifact, Failure> {
+    Artifact::decode(bytes).map_err(|error| Failure::dataset(format!("{}: {error}", path.join(ARTIFACT).display())))
+}
+
+fn stored_artifact(
+    physics: &Physics,
+    dataset: &Dataset,
+    path: &Path,
+    sweep: &Sweep,
+    progress: &mut dyn FnMut(Preparation),
+) -> Result<Option<ArtifactBytes>, Failure> {
+    if !physics.needs_artifact() {
+        return Ok(None);
+    }
+    let store = dataset.store();
+    let bytes = match store.read(ARTIFACT) {
+        Ok(bytes) => bytes,
+        Err(error) if error.is_not_found() => {
+            let artifact = sweep.prepare(progress).map_err(Failure::usage)?;
+            let bytes = artifact.map(|artifact| artifact.encode()).unwrap_or_default();
+            store.replace(ARTIFACT, &bytes).map_err(|error| explain(path, &error.into()))?;
+            bytes
+        }
+        Err(error) => return Err(explain(path, &error.into())),
+    };
+    Ok(Some(ArtifactBytes { sha256: Artifact::sha256(&bytes), bytes: bytes.into() }))
+}
+
+/// Takes the folder for this process alone.
+pub fn lock(path: &Path) -> Result<DirectoryLock, Failure> {
+    Dataset::lock(path).map_err(|error| match error {
+        LockError::Held { .. } => Failure::usage(format!("{}: {error}", path.display())),
+        LockError::Store(error) => explain_store(path, &error),
+    })
+}
+
+/// A failure of the dataset, with the exit code that fits it.
+pub fn explain(path: &Path, error: &DatasetError) -> Failure {
+    match error {
+        DatasetError::Store(error) => explain_store(path, error),
+        DatasetError::NotADataset => Failure::usage(format!("{}: {error}", path.display())),
+        _ if error.is_damaged_or_mismatched() => Failure::dataset(format!("{}: {error}", path.display())),
+        _ => Failure::internal(format!("{}: {error}", path.display())),
+    }
+}
+
+fn explain_store(path: &Path, error: &StoreError) -> Failure {
+    let message = format!("{}: {error}", path.display());
+    match error.kind {
+        _ if path.is_file() => Failure::usage(format!("{}: this is a file; name a folder for results", path.display())),
+        StoreErrorKind::Full => {
+            Failure::interrupted(format!("{message}\nnothing is lost: make room and run the same command again"))
+        }
+        StoreErrorKind::Permission => Failure::usage(message),
+        _ => Failure::internal(message),
+    }
+}
+
+/// A failure of serving, with the exit code that fits it.
+pub fn explain_serving(path: &Path, error: &ServeError) -> Failure {
+    match error {
+        ServeError::Dataset(error) => explain(path, error),
+        ServeError::Transport(_) | ServeError::Writer(_) => Failure::internal(error),
+    }
+}

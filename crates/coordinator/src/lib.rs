@@ -1,0 +1,22 @@
+//! The coordinator: a pure state machine that leases shards, and the gRPC shell around it.
+//!
+//! | module | what it is | touches |
+//! | --- | --- | --- |
+//! | [`machine`] | the pure state machine | nothing |
+//! | [`directory`] | a sweep's output folder: lock, dataset, artifact, summary | disk |
+//! | [`serve`] | the shell that runs a sweep to its end | network, clock |
+//!
+//! Inside the shell, three parties talk by messages: the *service* holds the workers' streams, the *dispatcher* alone
+//! drives the machine and carries out its effects, and the *writer*, on a thread of its own, makes rows durable.
+
+pub mod directory;
+pub mod machine;
+pub mod serve;
+
+mod dispatcher;
+mod provenance;
+mod service;
+mod writer;
+
+pub use directory::SweepDirectory;
+pub use serve::{Ending, Progress, ServeError, serve};

@@ -1,0 +1,99 @@
+//! The writer: gathers rows and makes them durable, on a thread of its own.
+//!
+//! Rows become a Parquet part when there are many, when they have waited long enough, or when told to; only then are
+//! their receipts handed back, to be acknowledged.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use taugrid_results::{Dataset, DatasetError, Row};
+use tokio::sync::mpsc;
+use tracing::info;
+
+use crate::dispatcher::Said;
+use crate::machine::Receipt;
+
+/// So many rows are a part at once.
+const ROWS_OF_A_PART: usize = 1 << 18;
+/// Rows wait this long at first, and longer the longer the sweep lasts, so that a day makes thousands of parts and not
+/// a hundred thousand.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// What the dispatcher asks of the writer.
+pub(crate) enum Job {
+    /// Make these rows durable, soon.
+    Rows(Receipt, Vec<Row>),
+    /// Make all rows durable now.
+    Flush,
+}
+
+/// How the writer ended: the dataset, and why it could not go on if it could not.
+pub(crate) type Written = (Dataset, Result<(), DatasetError>);
+
+/// Starts the writer. It ends when `jobs` is closed, after a last flush, or at the first error.
+pub(crate) fn spawn(
+    dataset: Dataset,
+    jobs: Receiver<Job>,
+    said: mpsc::Sender<Said>,
+) -> std::io::Result<JoinHandle<Written>> {
+    std::thread::Builder::new().name("writer".to_owned()).spawn(move || {
+        let mut writer = Writer { dataset, rows: Vec::new(), receipts: Vec::new(), said, started: Instant::now() };
+        let result = writer.work(&jobs);
+        if result.is_err() {
+            // The dispatcher may be gone already; then there is nobody to tell.
+            let _ = writer.said.blocking_send(Said::WriterFailed);
+        }
+        (writer.dataset, result)
+    })
+}
+
+struct Writer {
+    dataset: Dataset,
+    rows: Vec<Row>,
+    receipts: Vec<Receipt>,
+    said: mpsc::Sender<Said>,
+    started: Instant,
+}
+
+impl Writer {
+    fn work(&mut self, jobs: &Receiver<Job>) -> Result<(), DatasetError> {
+        let mut deadline: Option<Instant> = None;
+        loop {
+            let job = match deadline {
+                None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(deadline) => jobs.recv_timeout(deadline.saturating_duration_since(Instant::now())),
+            };
+            let flush = match job {
+                Ok(Job::Rows(receipt, rows)) => {
+                    self.receipts.push(receipt);
+                    self.rows.extend(rows);
+                    self.rows.len() >= ROWS_OF_A_PART
+                }
+                Ok(Job::Flush) | Err(RecvTimeoutError::Timeout) => true,
+                Err(RecvTimeoutError::Disconnected) => return self.flush(),
+            };
+            if flush {
+                self.flush()?;
+                deadline = None;
+            } else if deadline.is_none() {
+                let wait = (self.started.elapsed() / 60).clamp(SHORTEST_WAIT, LONGEST_WAIT);
+                deadline = Some(Instant::now() + wait);
+            }
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), DatasetError> {
+        if !self.rows.is_empty() {
+            let part = self.dataset.append(std::mem::take(&mut self.rows))?;
+            info!(?part, "part is durable");
+        }
+        let receipts = std::mem::take(&mut self.receipts);
+        if !receipts.is_empty() {
+            // The dispatcher may be gone already; what is durable is found by the next coordinator.
+            let _ = self.said.blocking_send(Said::Durable(receipts));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,83 @@
+//! `taugrid plan`: validates a sweep file, and says what it would take.
+
+use std::path::Path;
+use std::time::Duration;
+
+use indicatif::{HumanCount, HumanDuration};
+use serde_json::json;
+use taugrid_analysis::effective;
+use taugrid_process::exit::{Exit, Failure};
+use taugrid_sweep::{BuiltLandscape, Cell, LandscapeSpec, Physics, Sweep};
+use taugrid_worker::life::default_threads;
+
+use super::print;
+
+/// Coordinate steps a second of one core: the scalar path on a machine of 2024. For predictions of time alone.
+const COORDINATE_STEPS_A_SECOND: f64 = 3e7;
+
+pub(crate) fn run(path: &Path, as_json: bool) -> Result<Exit, Failure> {
+    let sweep = Sweep::load(path).map_err(Failure::usage)?;
+    let cells = sweep.cells();
+    let steps = predict(&sweep, &cells);
+    let seconds = steps.map(|steps| time(&sweep, steps));
+    let trials = cells.len() as u64 * sweep.trials;
+    if as_json {
+        print(json!({
+            "name": sweep.name,
+            "sweep": sweep.physics().sweep_id(),
+            "cells": cells.len(),
+            "trials": trials,
+            "predicted_steps": steps,
+            "predicted_core_seconds": seconds,
+            "cell_keys": cells.iter().map(|cell| cell.key.to_string()).collect::<Vec<_>>(),
+        }))?;
+        return Ok(Exit::Done);
+    }
+    print(format_args!("{}: {} cells, {} trials", sweep.name, HumanCount(cells.len() as u64), HumanCount(trials)))?;
+    match (steps, seconds) {
+        (Some(steps), Some(seconds)) => {
+            let threads = default_threads().get();
+            let wall = Duration::try_from_secs_f64(seconds / threads as f64).unwrap_or(Duration::MAX);
+            print(format_args!(
+                "about {steps:.1e} steps, by the law of large deviations: some {} on the {threads} cores here, give or \
+                 take a factor of three",
+                HumanDuration(wall)
+            ))?;
+        }
+        _ => print(format_args!(
+            "how long is not known before it is measured; at most {:.1e} steps, for trials end at {}",
+            trials as f64 * sweep.max_steps as f64,
+            HumanCount(sweep.max_steps)
+        ))?,
+    }
+    Ok(Exit::Done)
+}
+
+/// Mean steps of all trials together, where the landscape has a closed form.
+fn predict(sweep: &Sweep, cells: &[Cell]) -> Option<f64> {
+    let physics = sweep.physics();
+    if physics.needs_artifact() {
+        return None;
+    }
+    let landscape = physics.landscape(None).ok()?;
+    let total: Option<f64> = cells.iter().map(|cell| mean_steps(cell, &physics, &landscape)).sum();
+    total.map(|total| total * sweep.trials as f64)
+}
+
+/// The mean exit time of a 1-D Ornstein–Uhlenbeck process with the cell's quasi-potential V = (B/η)V0 and λmax, in
+/// steps: E[τ] ≈ (√π / 2) (e^V − 1) / (λ √V), which has the right exponent in any dimension and a prefactor that serves.
+fn mean_steps(cell: &Cell, physics: &Physics, landscape: &BuiltLandscape) -> Option<f64> {
+    let effective = effective::effective(cell, physics.domain(), true, landscape.curvature());
+    let v = effective.exponent_freidlin_wentzell?;
+    let time = 0.5 * std::f64::consts::PI.sqrt() * v.min(700.0).exp_m1() / (effective.lambda_max * v.sqrt());
+    Some((time / cell.eta).clamp(1.0, physics.max_steps() as f64))
+}
+
+/// Core seconds that so many steps take.
+fn time(sweep: &Sweep, steps: f64) -> f64 {
+    let dim = match &sweep.landscape {
+        LandscapeSpec::Quadratic { eigenvalues } => eigenvalues.len() as f64,
+        LandscapeSpec::Mlp(_) => f64::NAN,
+    };
+    steps * dim / COORDINATE_STEPS_A_SECOND
+}

@@ -1,0 +1,104 @@
+//! `taugrid run`: coordinator and workers in one process, over loopback gRPC, from the sweep file to the figure.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use taugrid_coordinator::{Ending, Progress, SweepDirectory, directory, serve};
+use taugrid_process::exit::{Exit, Failure};
+use taugrid_results::CellSummary;
+use taugrid_sweep::Sweep;
+use taugrid_worker::life::{self, Coordinator};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::print;
+use crate::progress;
+
+pub(crate) struct Options {
+    pub(crate) sweep: PathBuf,
+    pub(crate) out: Option<PathBuf>,
+    pub(crate) threads: Option<NonZeroUsize>,
+    pub(crate) local_workers: NonZeroUsize,
+}
+
+pub(crate) fn run(options: &Options) -> Result<Exit, Failure> {
+    let sweep = Sweep::load(&options.sweep).map_err(Failure::usage)?;
+    let out = options.out.clone().unwrap_or_else(|| Path::new("results").join(&sweep.name));
+    let bar = progress::preparation();
+    let opened = SweepDirectory::open(sweep, &out, &mut |step| bar.set_message(step.to_string()));
+    bar.finish_and_clear();
+    let (directory, dataset) = opened?;
+    let runtime = tokio::runtime::Runtime::new().map_err(Failure::internal)?;
+    let (dataset, ending) = runtime.block_on(async {
+        let stop = taugrid_process::signals::stop_token().map_err(Failure::internal)?;
+        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(Failure::internal)?;
+        let address = listener.local_addr().map_err(Failure::internal)?;
+        let (sender, watched) = watch::channel(Progress::default());
+        let mut workers = start_workers(options, format!("http://{address}"), &stop);
+        let bar = tokio::spawn(progress::show(directory.name().to_owned(), watched));
+        let served = tokio::select! {
+            served = serve(&directory, dataset, listener, sender, stop.clone()) => {
+                served.map_err(|error| directory::explain_serving(&out, &error))
+            }
+            failure = first_failure(&mut workers) => Err(failure),
+        };
+        // The bar ends with the coordinator, whose sender it watches.
+        let _ = bar.await;
+        served
+    })?;
+    match ending {
+        Ending::Stopped => {
+            eprintln!("interrupted; `taugrid run {}` resumes", options.sweep.display());
+            Ok(Exit::Interrupted)
+        }
+        Ending::Finished => {
+            let summaries = directory.finish(dataset)?;
+            show(directory.name(), &out, &summaries)?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// The local workers: the very ones that run on a cluster, with the machine's threads shared out among them.
+fn start_workers(
+    options: &Options,
+    url: String,
+    stop: &CancellationToken,
+) -> JoinSet<Result<life::Ending, life::WorkerError>> {
+    let threads = options.threads.unwrap_or_else(life::default_threads).get();
+    let count = options.local_workers.get();
+    let mut workers = JoinSet::new();
+    for index in 0..count {
+        let share = threads / count + usize::from(index < threads % count);
+        let worker = life::Options {
+            coordinator: Coordinator::Url(url.clone()),
+            name: format!("local-{index}"),
+            threads: NonZeroUsize::new(share).unwrap_or(NonZeroUsize::MIN),
+            cache: life::default_cache(),
+            patience: Duration::from_secs(30),
+        };
+        let stop = stop.clone();
+        workers.spawn(async move { life::run(&worker, &stop).await });
+    }
+    workers
+}
+
+/// The failure of the first worker that fails; waits for ever if none does.
+async fn first_failure(workers: &mut JoinSet<Result<life::Ending, life::WorkerError>>) -> Failure {
+    while let Some(ended) = workers.join_next().await {
+        match ended {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => return Failure::internal(format!("a local worker failed: {error}")),
+            Err(error) => return Failure::internal(format!("a local worker failed: {error}")),
+        }
+    }
+    std::future::pending().await
+}
+
+fn show(name: &str, out: &Path, summaries: &[CellSummary]) -> Result<(), Failure> {
+    print(taugrid_analysis::table::cell_table(summaries))?;
+    super::report::write(name, out, summaries)
+}

@@ -1,0 +1,37 @@
+//! `taugrid verify`: reads a whole dataset and checks all there is to check.
+
+use std::path::Path;
+
+use serde_json::json;
+use taugrid_coordinator::directory::explain;
+use taugrid_process::exit::{Exit, Failure};
+use taugrid_results::Dataset;
+
+use super::print;
+
+pub(crate) fn run(dir: &Path, as_json: bool) -> Result<Exit, Failure> {
+    let report = Dataset::verify(dir).map_err(|error| explain(dir, &error))?;
+    let missing = taugrid_results::coverage::count(&report.missing);
+    if as_json {
+        print(json!({
+            "ok": report.is_sound(),
+            "complete": report.is_complete(),
+            "parts": report.parts,
+            "trials": report.rows,
+            "missing": missing,
+            "problems": report.problems,
+        }))?;
+    } else {
+        let state = if report.is_complete() {
+            "complete".to_owned()
+        } else {
+            format!("incomplete: {missing} trials are still to be run")
+        };
+        print(format_args!("{} trials in {} parts, {state}", report.rows, report.parts))?;
+    }
+    if report.is_sound() {
+        return Ok(Exit::Done);
+    }
+    let list = report.problems.iter().map(|problem| format!("\n  {problem}")).collect::<String>();
+    Err(Failure::dataset(format!("{}: the dataset is damaged{list}", dir.display())))
+}

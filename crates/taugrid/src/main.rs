@@ -1,0 +1,79 @@
+//! taugrid: measures how long SGD takes to escape a minimum, over a grid of cells, on one laptop or a cluster.
+
+mod commands;
+mod progress;
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use taugrid_process::exit::conclude;
+
+/// Measures how long SGD takes to escape a minimum, over a grid of cells.
+///
+/// Exit codes: 0 done, 1 internal error, 2 bad usage or bad sweep file, 3 interrupted and can be resumed, 4 dataset
+/// damaged or of another sweep. Results go to stdout, progress and errors to stderr.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a sweep on this machine, from the sweep file to the figure. Run again, it resumes.
+    Run {
+        /// The sweep file.
+        sweep: PathBuf,
+        /// The folder for the results; by default results/<name>.
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// Trials run at once, over all local workers; by default, the cores this process may use.
+        #[arg(long)]
+        threads: Option<NonZeroUsize>,
+        /// Workers to start; they talk to the coordinator over loopback gRPC.
+        #[arg(long, default_value = "1")]
+        local_workers: NonZeroUsize,
+    },
+    /// Validate a sweep file, and say what it would take. Starts nothing.
+    Plan {
+        /// The sweep file.
+        sweep: PathBuf,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write the tables and figures of a dataset to DIR/report, complete or not.
+    Report {
+        /// The folder of the results.
+        dir: PathBuf,
+    },
+    /// Read a whole dataset and check all there is to check.
+    Verify {
+        /// The folder of the results.
+        dir: PathBuf,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put a dataset into its canonical form: the same bytes for the same trials, however they were run.
+    Compact {
+        /// The folder of the results.
+        dir: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    taugrid_process::start_logging();
+    conclude(match Arguments::parse().command {
+        Command::Run { sweep, out, threads, local_workers } => {
+            commands::run::run(&commands::run::Options { sweep, out, threads, local_workers })
+        }
+        Command::Plan { sweep, json } => commands::plan::run(&sweep, json),
+        Command::Report { dir } => commands::report::run(&dir),
+        Command::Verify { dir, json } => commands::verify::run(&dir, json),
+        Command::Compact { dir } => commands::compact::run(&dir),
+    })
+}

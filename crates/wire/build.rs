@@ -1,0 +1,15 @@
+//! Compiles the protocol with protox, so that no protoc is needed on the machine.
+
+use std::{env, error::Error, fs, path::PathBuf};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let proto = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../../proto");
+    let file = proto.join("taugrid/v1/dispatch.proto");
+    println!("cargo:rerun-if-changed={}", proto.display());
+    if !fs::exists(&file)? {
+        return Err(format!("{} is missing", file.display()).into());
+    }
+    let descriptors = protox::compile([&file], [&proto])?;
+    tonic_prost_build::configure().bytes(".").compile_fds(descriptors)?;
+    Ok(())
+}

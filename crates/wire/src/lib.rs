@@ -1,0 +1,22 @@
+//! The wire: gRPC messages between coordinator and workers, and the limits both ends keep.
+
+/// The messages and services, generated from `proto/taugrid/v1`; the comments there are the documentation.
+#[allow(missing_docs, clippy::all, unreachable_pub)]
+pub mod v1 {
+    tonic::include_proto!("taugrid.v1");
+}
+
+/// The version of the protocol this build speaks.
+pub const PROTOCOL: u32 = 1;
+
+/// The release of this build. Kernels decide bits, so both ends must be of one release.
+pub const RELEASE: &str = env!("CARGO_PKG_VERSION");
+
+/// The largest message either end accepts, in bytes: a batch of results of the largest size, with room to spare.
+pub const MAX_MESSAGE_BYTES: usize = 16 << 20;
+
+/// The largest piece of an artifact in one message, in bytes.
+pub const ARTIFACT_CHUNK_BYTES: usize = 1 << 20;
+
+/// The HTTP/2 flow-control window of both ends, in bytes: a few batches in flight, whatever the latency.
+pub const WINDOW_BYTES: u32 = 4 << 20;

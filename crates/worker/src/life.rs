@@ -1,0 +1,192 @@
+//! A worker from its first connection to the end of the sweep, over any number of broken streams.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rand::RngExt;
+use taugrid_process::access::Access;
+use taugrid_wire::v1::{Farewell, farewell::Reason};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::outbox::{EncodeError, Outbox};
+use crate::pool::Pool;
+use crate::session::{Carried, Parting, hold};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How a worker finds its coordinator.
+#[derive(Debug, Clone)]
+pub enum Coordinator {
+    /// At this address: `http://host:port`.
+    Url(String),
+    /// At the address in this access file, read again for each connection: a coordinator that was started again
+    /// listens elsewhere.
+    AccessFile(PathBuf),
+}
+
+/// What a worker is started with.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where the coordinator is.
+    pub coordinator: Coordinator,
+    /// Shown to people.
+    pub name: String,
+    /// Trials run at once.
+    pub threads: NonZeroUsize,
+    /// Where artifacts are cached.
+    pub cache: PathBuf,
+    /// How long to go on trying while the coordinator cannot be reached.
+    pub patience: Duration,
+}
+
+/// How a worker's life ended, unless by an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The sweep is finished.
+    Finished,
+    /// The coordinator stops before the end of the sweep, or the worker was asked to.
+    Stopped,
+}
+
+/// Why a worker could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The address is none.
+    #[error("{url} is not the address of a coordinator ({reason}): write http://HOST:PORT")]
+    Address {
+        /// What was given.
+        url: String,
+        /// Why it is none.
+        reason: String,
+    },
+    /// The access file cannot be read.
+    #[error("access file {}: {source}", path.display())]
+    AccessFile {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Nobody answers.
+    #[error("the coordinator cannot be reached: {0}")]
+    Unreachable(tonic::transport::Error),
+    /// The stream broke.
+    #[error("the connection broke: {}", .0.message())]
+    Broken(tonic::Status),
+    /// The coordinator is of another release.
+    #[error("{0}")]
+    Incompatible(String),
+    /// The coordinator runs another sweep.
+    #[error("{0}")]
+    OtherSweep(String),
+    /// One end said something that cannot be right.
+    #[error("the conversation with the coordinator went wrong: {0}")]
+    Protocol(String),
+    /// Rows could not be encoded.
+    #[error(transparent)]
+    Rows(#[from] EncodeError),
+    /// The threads could not be started.
+    #[error("the thread pool cannot be started: {0}")]
+    Threads(#[from] rayon::ThreadPoolBuildError),
+}
+
+impl WorkerError {
+    /// Whether another try may go better.
+    fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Broken(_) => true,
+            Self::AccessFile { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+            _ => false,
+        }
+    }
+}
+
+/// Serves the coordinator until the sweep ends, `stop`, or something that another try cannot mend.
+pub async fn run(options: &Options, stop: &CancellationToken) -> Result<Ending, WorkerError> {
+    let (sender, reports) = mpsc::unbounded_channel();
+    let pool = Pool::new(options.threads.get(), sender)?;
+    let mut carried = Carried { setup: None, outbox: Outbox::default(), pool, reports, session: 0 };
+    let mut pause = FIRST_PAUSE;
+    let mut last_contact = Instant::now();
+    loop {
+        let began = Instant::now();
+        let attempt = match find(&options.coordinator) {
+            Ok(url) => tokio::select! {
+                attempt = hold(&mut carried, &url, options, stop) => attempt,
+                // A session that is under way stops by itself, in order; this is for one that is not yet.
+                () = stopped_and_waited(stop) => Ok(Parting::Stopped),
+            },
+            Err(error) => Err(error),
+        };
+        let error = match attempt {
+            Ok(Parting::Stopped) => return Ok(Ending::Stopped),
+            Ok(Parting::Farewell(farewell)) => return part(farewell),
+            Err(error) if !error.is_passing() => return Err(error),
+            Err(error) => error,
+        };
+        if matches!(error, WorkerError::Broken(_)) && began.elapsed() > LONGEST_PAUSE {
+            // A session that lasted was a contact, however it ended.
+            last_contact = Instant::now();
+            pause = FIRST_PAUSE;
+        }
+        if last_contact.elapsed() > options.patience {
+            return Err(error);
+        }
+        warn!("{error}; trying again");
+        let jittered = pause.mul_f64(rand::rng().random_range(0.5..1.5));
+        tokio::select! {
+            () = tokio::time::sleep(jittered) => {}
+            () = stop.cancelled() => return Ok(Ending::Stopped),
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// The host's name and the process id.
+pub fn default_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = host.trim();
+    format!("{}:{}", if host.is_empty() { "worker" } else { host }, std::process::id())
+}
+
+/// The cores this process may use, by its affinity mask and cgroup.
+pub fn default_threads() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+/// `$XDG_CACHE_HOME/taugrid`, `$HOME/.cache/taugrid`, or a folder of the system's for temporary files.
+pub fn default_cache() -> PathBuf {
+    let base = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
+    base.unwrap_or_else(std::env::temp_dir).join("taugrid")
+}
+
+fn find(coordinator: &Coordinator) -> Result<String, WorkerError> {
+    match coordinator {
+        Coordinator::Url(url) => Ok(url.clone()),
+        Coordinator::AccessFile(path) => Access::read(path)
+            .map(|access| access.coordinator)
+            .map_err(|source| WorkerError::AccessFile { path: path.clone(), source }),
+    }
+}
+
+async fn stopped_and_waited(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+}
+
+fn part(farewell: Farewell) -> Result<Ending, WorkerError> {
+    match farewell.reason() {
+        Reason::Finished => Ok(Ending::Finished),
+        Reason::Stopping => Ok(Ending::Stopped),
+        Reason::Incompatible => Err(WorkerError::Incompatible(farewell.detail)),
+        Reason::OtherSweep => Err(WorkerError::OtherSweep(farewell.detail)),
+        Reason::ProtocolError | Reason::Unspecified => Err(WorkerError::Protocol(farewell.detail)),
+    }
+}

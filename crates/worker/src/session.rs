@@ -1,0 +1,266 @@
+//! One connection: from Hello to the farewell, or to a broken stream.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use taugrid_sweep::Artifact;
+use taugrid_wire::v1::{
+    CoordinatorMessage, Farewell, Goodbye, Heartbeat, Hello, Lease, LeaseDone, Ready, WorkerMessage,
+    coordinator_message, dispatch_client::DispatchClient, worker_message::Kind,
+};
+use taugrid_wire::{MAX_MESSAGE_BYTES, PROTOCOL, RELEASE, WINDOW_BYTES};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::Streaming;
+use tonic::transport::{Channel, Endpoint};
+use tracing::debug;
+
+use crate::artifact;
+use crate::life::{Options, WorkerError};
+use crate::outbox::Outbox;
+use crate::pool::{Pool, Report, Work};
+use crate::setup::Setup;
+
+/// Rows that finished wait this long for others to share a message.
+const GATHER: Duration = Duration::from_millis(20);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a worker carries from session to session.
+pub(crate) struct Carried {
+    pub(crate) setup: Option<Setup>,
+    pub(crate) outbox: Outbox,
+    pub(crate) pool: Pool,
+    pub(crate) reports: mpsc::UnboundedReceiver<Report>,
+    pub(crate) session: u64,
+}
+
+/// How a session ended, unless by an error.
+pub(crate) enum Parting {
+    /// The coordinator said farewell.
+    Farewell(Farewell),
+    /// The worker was asked to stop.
+    Stopped,
+}
+
+/// Holds one connection to `url`.
+pub(crate) async fn hold(
+    carried: &mut Carried,
+    url: &str,
+    options: &Options,
+    stop: &CancellationToken,
+) -> Result<Parting, WorkerError> {
+    carried.session += 1;
+    let mut client = connect(url).await?;
+    let (outgoing, stream) = mpsc::channel(16);
+    let sweep = match &carried.setup {
+        Some(setup) if !carried.outbox.is_empty() => setup.sweep.clone(),
+        _ => String::new(),
+    };
+    let hello = Hello {
+        protocol: PROTOCOL,
+        release: RELEASE.to_owned(),
+        name: options.name.clone(),
+        threads: options.threads.get() as u32,
+        sweep,
+    };
+    say(&outgoing, Kind::Hello(hello)).await?;
+    let mut incoming = client.attach(ReceiverStream::new(stream)).await.map_err(WorkerError::Broken)?.into_inner();
+    let welcome = match hear(&mut incoming).await? {
+        coordinator_message::Kind::Welcome(welcome) => welcome,
+        coordinator_message::Kind::Farewell(farewell) => return Ok(Parting::Farewell(farewell)),
+        _ => return Err(WorkerError::Protocol("the coordinator's first message is not Welcome".to_owned())),
+    };
+    let beat = Duration::from_millis(u64::from(welcome.heartbeat_millis.clamp(10, 60_000)));
+    // Heartbeats go on from a task of their own while an artifact is fetched and a landscape built.
+    let heart = tokio::spawn(beat_every(beat, outgoing.clone()));
+    let parting = serve(carried, client, &outgoing, incoming, &welcome, options, stop).await;
+    heart.abort();
+    parting
+}
+
+async fn serve(
+    carried: &mut Carried,
+    mut client: DispatchClient<Channel>,
+    outgoing: &mpsc::Sender<WorkerMessage>,
+    incoming: Streaming<CoordinatorMessage>,
+    welcome: &taugrid_wire::v1::Welcome,
+    options: &Options,
+    stop: &CancellationToken,
+) -> Result<Parting, WorkerError> {
+    if carried.setup.as_ref().is_none_or(|setup| setup.sweep != welcome.sweep) {
+        carried.setup = Some(set_up(welcome, &options.cache, &mut client).await?);
+    }
+    let Carried { setup: Some(setup), outbox, pool, reports, session } = carried else {
+        return Err(WorkerError::Protocol("no setup".to_owned()));
+    };
+    for results in outbox.unacknowledged() {
+        say(outgoing, Kind::Results(results)).await?;
+    }
+    while let Some(results) = outbox.next(setup.cells())? {
+        say(outgoing, Kind::Results(results)).await?;
+    }
+    say(outgoing, Kind::Ready(Ready {})).await?;
+    let void = Arc::new(AtomicBool::new(false));
+    let mut session = Session { setup, outbox, pool, outgoing, void: &void, session: *session, done: Vec::new() };
+    let parting = session.serve(reports, incoming, stop).await;
+    void.store(true, Ordering::Relaxed);
+    parting
+}
+
+async fn connect(url: &str) -> Result<DispatchClient<Channel>, WorkerError> {
+    let endpoint = Endpoint::from_shared(url.to_owned())
+        .map_err(|error| WorkerError::Address { url: url.to_owned(), reason: error.to_string() })?
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .http2_keep_alive_interval(Duration::from_secs(5))
+        .keep_alive_timeout(Duration::from_secs(5));
+    let channel = endpoint.connect().await.map_err(WorkerError::Unreachable)?;
+    Ok(DispatchClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES))
+}
+
+async fn set_up(
+    welcome: &taugrid_wire::v1::Welcome,
+    cache: &Path,
+    client: &mut DispatchClient<Channel>,
+) -> Result<Setup, WorkerError> {
+    let physics = Setup::physics(welcome)?;
+    let artifact = match &welcome.artifact {
+        None => None,
+        Some(wanted) => {
+            let bytes = artifact::obtain(wanted, cache, client).await?;
+            Some(Artifact::decode(&bytes).map_err(|error| WorkerError::Protocol(error.to_string()))?)
+        }
+    };
+    Setup::new(welcome, physics, artifact.as_ref())
+}
+
+async fn beat_every(period: Duration, outgoing: mpsc::Sender<WorkerMessage>) {
+    let mut beats = tokio::time::interval(period);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        beats.tick().await;
+        if say(&outgoing, Kind::Heartbeat(Heartbeat {})).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The part of a session in which leases come and rows go.
+struct Session<'a> {
+    setup: &'a mut Setup,
+    outbox: &'a mut Outbox,
+    pool: &'a Pool,
+    outgoing: &'a mpsc::Sender<WorkerMessage>,
+    /// Set once the leases of this session are void.
+    void: &'a Arc<AtomicBool>,
+    session: u64,
+    /// Leases to be reported done once the rows that wait are sent.
+    done: Vec<LeaseDone>,
+}
+
+impl Session<'_> {
+    async fn serve(
+        &mut self,
+        reports: &mut mpsc::UnboundedReceiver<Report>,
+        mut incoming: Streaming<CoordinatorMessage>,
+        stop: &CancellationToken,
+    ) -> Result<Parting, WorkerError> {
+        let mut deadline: Option<Instant> = None;
+        loop {
+            let gathered = async {
+                match deadline {
+                    Some(deadline) => tokio::time::sleep_until(deadline).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {
+                    self.void.store(true, Ordering::Relaxed);
+                    self.send_all().await?;
+                    say(self.outgoing, Kind::Goodbye(Goodbye { reason: "asked to stop".to_owned() })).await?;
+                    return Ok(Parting::Stopped);
+                }
+                message = hear(&mut incoming) => match message? {
+                    coordinator_message::Kind::Lease(lease) => self.begin(lease)?,
+                    coordinator_message::Kind::Ack(ack) => self.outbox.acknowledge(ack.sequence),
+                    coordinator_message::Kind::Farewell(farewell) => return Ok(Parting::Farewell(farewell)),
+                    coordinator_message::Kind::Welcome(_) => {
+                        return Err(WorkerError::Protocol("a second Welcome".to_owned()));
+                    }
+                },
+                Some(report) = reports.recv() => {
+                    self.take_in(report);
+                    while !self.outbox.is_full() && let Ok(report) = reports.try_recv() {
+                        self.take_in(report);
+                    }
+                    if self.outbox.is_full() {
+                        self.send_all().await?;
+                        deadline = None;
+                    } else if deadline.is_none() && (self.outbox.is_waiting() || !self.done.is_empty()) {
+                        deadline = Some(Instant::now() + GATHER);
+                    }
+                }
+                () = gathered => {
+                    self.send_all().await?;
+                    deadline = None;
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, lease: Lease) -> Result<(), WorkerError> {
+        let range = lease.first_trial.checked_add(lease.trials).map(|end| lease.first_trial..end);
+        let (Some(cell), Some(trials)) = (&lease.cell, range) else {
+            return Err(WorkerError::Protocol("a lease without a cell, or beyond all trials".to_owned()));
+        };
+        debug!(lease = lease.lease, trials = lease.trials, "lease");
+        let (cell, simulation) = self.setup.simulation(cell)?;
+        let stop = Arc::clone(self.void);
+        self.pool.submit(Work { session: self.session, lease: lease.lease, cell, trials, simulation, stop });
+        Ok(())
+    }
+
+    fn take_in(&mut self, report: Report) {
+        match report {
+            Report::Rows(rows) => self.outbox.add(rows),
+            Report::LeaseDone { session, lease, busy } if session == self.session => {
+                self.done.push(LeaseDone { lease, busy_nanos: busy.as_nanos() as u64 });
+            }
+            // The lease was of a stream that broke: nobody waits for it.
+            Report::LeaseDone { .. } => {}
+        }
+    }
+
+    /// Sends the rows that wait, then the leases that are done by them.
+    async fn send_all(&mut self) -> Result<(), WorkerError> {
+        while let Some(results) = self.outbox.next(self.setup.cells())? {
+            say(self.outgoing, Kind::Results(results)).await?;
+        }
+        for done in self.done.drain(..) {
+            say(self.outgoing, Kind::LeaseDone(done)).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn say(outgoing: &mpsc::Sender<WorkerMessage>, kind: Kind) -> Result<(), WorkerError> {
+    let broken = |_| WorkerError::Broken(tonic::Status::unavailable("the stream is closed"));
+    outgoing.send(WorkerMessage { kind: Some(kind) }).await.map_err(broken)
+}
+
+async fn hear(incoming: &mut Streaming<CoordinatorMessage>) -> Result<coordinator_message::Kind, WorkerError> {
+    loop {
+        match incoming.message().await.map_err(WorkerError::Broken)? {
+            Some(CoordinatorMessage { kind: Some(kind) }) => return Ok(kind),
+            // A kind of a later release, which says nothing to this one.
+            Some(CoordinatorMessage { kind: None }) => {}
+            None => return Err(WorkerError::Broken(tonic::Status::unavailable("the coordinator closed the stream"))),
+        }
+    }
+}
