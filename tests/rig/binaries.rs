@@ -1,0 +1,32 @@
+//! The binaries under test, of the very profile that the tests were built in.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The path of a binary of the workspace. Built at the first call; a build that has nothing to do takes no time.
+pub fn binary(name: &str) -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(build).join(name)
+}
+
+fn build() -> PathBuf {
+    let test = std::env::current_exe().expect("a test has a path");
+    // target/<profile>/deps/<test>
+    let folder = test.parent().and_then(Path::parent).expect("tests lie two folders deep").to_owned();
+    let profile = match folder.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => "dev",
+        Some(other) => other,
+    };
+    let status = Command::new(env!("CARGO"))
+        // With the features that the tests were built with, so that nothing is built twice.
+        .args(["build", "--quiet", "--workspace", "--bins", "--tests", "--profile", profile])
+        .arg("--target-dir")
+        .arg(folder.parent().expect("a profile's folder lies in the target folder"))
+        .arg("--manifest-path")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"))
+        .status()
+        .expect("cargo can be run");
+    assert!(status.success(), "the binaries do not build");
+    folder
+}
