@@ -57,3 +57,42 @@ fn a_flipped_bit_is_found_and_its_file_named() {
     let file = name.rsplit('/').next().expect("a file has a name");
     Process::start("taugrid", ["verify".as_ref(), out.as_os_str()]).end().assert(4, &[file]);
 }
+
+#[test]
+fn a_sweep_that_never_came_to_a_row_does_not_hold_its_folder() {
+    let folder = Folder::new();
+    folder.write("sweep.yaml", crate::LONG_TRAINING.replace("learning_rate: 0.01", "learning_rate: 1e9"));
+    folder.run("sweep.yaml", "out", &[]).assert(2, &["learning rate"]);
+    let mended = crate::LONG_TRAINING.replace("epochs: 1_000_000", "epochs: 3");
+    folder.write("sweep.yaml", mended);
+    folder.run("sweep.yaml", "out", &[]).assert(0, &[]);
+}
+
+#[test]
+fn a_sweep_that_shrank_shows_what_it_is_now_and_keeps_what_it_had() {
+    let folder = Folder::new();
+    folder.write("sweep.yaml", SMALL);
+    folder.run("sweep.yaml", "shrunk", &[]).assert(0, &[]);
+    let before = folder.dataset("shrunk");
+    let smaller = SMALL.replace("eta: [0.1, 0.2]", "eta: [0.2]").replace("trials: 50", "trials: 20");
+    folder.write("sweep.yaml", &smaller);
+    folder.run("sweep.yaml", "shrunk", &[]).assert(0, &[]);
+    folder.run("sweep.yaml", "fresh", &[]).assert(0, &[]);
+    let after = folder.dataset("shrunk");
+    assert!(after["cells.parquet"] == folder.dataset("fresh")["cells.parquet"]);
+    assert!(before.iter().filter(|(name, _)| name.starts_with("trials")).all(|(name, bytes)| after[name] == *bytes));
+}
+
+#[test]
+fn a_damaged_artifact_is_found() {
+    let folder = Folder::new();
+    folder.write("sweep.yaml", crate::LONG_TRAINING.replace("epochs: 1_000_000", "epochs: 3"));
+    folder.run("sweep.yaml", "out", &[]).assert(0, &[]);
+    let (out, artifact) = (folder.path("out"), folder.path("out/artifact.safetensors"));
+    let mut bytes = std::fs::read(&artifact).expect("an artifact");
+    bytes.extend(b"more");
+    std::fs::write(&artifact, &bytes).expect("it can be written");
+    Process::start("taugrid", ["verify".as_ref(), out.as_os_str()]).end().assert(4, &["artifact.safetensors"]);
+    std::fs::remove_file(&artifact).expect("it was there");
+    Process::start("taugrid", ["verify".as_ref(), out.as_os_str()]).end().assert(4, &["artifact.safetensors"]);
+}

@@ -35,3 +35,19 @@ grid: {alpha: [2], eta: [0.1, 0.2], batch_size: [1]}
 trials: 50
 max_steps: 100_000
 ";
+
+/// A sweep whose θ* takes for ever.
+pub(crate) const LONG_TRAINING: &str = "\
+name: training
+seed: 1
+landscape:
+  kind: mlp
+  data: {synthetic: {examples: 500, features: 5, classes: 3, seed: 1}}
+  hidden: 10
+  minimum: {train: {epochs: 1_000_000, learning_rate: 0.01, seed: 1}}
+domain: {kind: ball, radius: 0.1}
+dynamics: {kind: sgd}
+grid: {eta: [0.1], batch_size: [2]}
+trials: 3
+max_steps: 10
+";

@@ -1,11 +1,12 @@
 //! A sweep's output folder: the lock on it, its dataset, the artifact, and the summary at the end.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use taugrid_analysis::effective::summarize;
 use taugrid_process::exit::Failure;
 use taugrid_results::{CellSummary, Dataset, DatasetError, DirectoryLock, LockError, StoreError, StoreErrorKind};
-use taugrid_sweep::{Artifact, BuiltLandscape, Cell, Physics, Preparation, Sweep};
+use taugrid_sweep::{Artifact, BuiltLandscape, Cell, Physics, Preparation, PrepareError, Sweep};
 
 use crate::serve::ServeError;
 
@@ -36,7 +37,11 @@ pub struct SweepDirectory {
 impl SweepDirectory {
     /// Takes the folder for `sweep`: makes it, or resumes what is there. Trains or loads θ* if the landscape needs it
     /// and the folder does not hold it yet; `progress` hears of that, for it can take long.
-    pub fn open(sweep: Sweep, path: &Path, progress: &mut dyn FnMut(Preparation)) -> Result<(Self, Dataset), Failure> {
+    pub fn open(
+        sweep: Sweep,
+        path: &Path,
+        progress: &mut dyn FnMut(Preparation) -> ControlFlow<()>,
+    ) -> Result<(Self, Dataset), Failure> {
         let lock = lock(path)?;
         let physics = sweep.physics();
         let cells = sweep.cells();
@@ -101,13 +106,7 @@ pub fn survey(path: &Path) -> Result<(String, Vec<CellSummary>), Failure> {
     let explain = |error| explain(path, &error);
     let dataset = Dataset::open(path).map_err(explain)?;
     let physics = dataset.physics().clone();
-    let artifact = if physics.needs_artifact() {
-        let bytes = dataset.store().read(ARTIFACT).map_err(|error| explain(error.into()))?;
-        Some(decode(path, &bytes)?)
-    } else {
-        None
-    };
-    let landscape = physics.landscape(artifact.as_ref()).map_err(Failure::internal)?;
+    let landscape = stored_landscape(&dataset, path)?;
     let summaries = summarize_all(&dataset, &physics, &landscape).map_err(explain)?;
     Ok((dataset.manifest().name.clone(), summaries))
 }
@@ -118,11 +117,32 @@ fn summarize_all(
     landscape: &BuiltLandscape,
 ) -> Result<Vec<CellSummary>, DatasetError> {
     let quadratic = matches!(landscape, BuiltLandscape::Quadratic(_));
+    let manifest = dataset.manifest();
     let mut summaries = Vec::new();
     dataset.for_each_cell(|cell, rows| {
-        summaries.push(summarize(*cell, physics.domain(), quadratic, landscape.curvature(), rows));
+        // The sweep as it is now: one that shrank keeps the rows that it had.
+        if manifest.has_in_sweep(cell.key) {
+            let rows = rows.iter().filter(|row| row.record.trial < manifest.trials);
+            summaries.push(summarize(*cell, physics.domain(), quadratic, landscape.curvature(), rows));
+        }
     })?;
     Ok(summaries)
+}
+
+/// The landscape of a dataset that is there, from its artifact if it needs one. Checks that artifact: it belongs to the
+/// sweep's landscape, and gives the very loss at θ* that it says.
+pub fn stored_landscape(dataset: &Dataset, path: &Path) -> Result<BuiltLandscape, Failure> {
+    let physics = dataset.physics();
+    let file = path.join(ARTIFACT);
+    let artifact = if physics.needs_artifact() {
+        let bytes = dataset.store().read(ARTIFACT).map_err(|error| {
+            Failure::dataset(format!("{}: {error}; run the sweep again, and it is made again", file.display()))
+        })?;
+        Some(decode(path, &bytes)?)
+    } else {
+        None
+    };
+    physics.landscape(artifact.as_ref()).map_err(|error| Failure::dataset(format!("{}: {error}", file.display())))
 }
 
 fn decode(path: &Path, bytes: &[u8]) -> Result<Artifact, Failure> {
@@ -134,21 +154,35 @@ fn stored_artifact(
     dataset: &Dataset,
     path: &Path,
     sweep: &Sweep,
-    progress: &mut dyn FnMut(Preparation),
+    progress: &mut dyn FnMut(Preparation) -> ControlFlow<()>,
 ) -> Result<Option<ArtifactBytes>, Failure> {
     if !physics.needs_artifact() {
         return Ok(None);
     }
     let store = dataset.store();
-    let bytes = match store.read(ARTIFACT) {
-        Ok(bytes) => bytes,
-        Err(error) if error.is_not_found() => {
-            let artifact = sweep.prepare(progress).map_err(Failure::usage)?;
-            let bytes = artifact.map(|artifact| artifact.encode()).unwrap_or_default();
-            store.replace(ARTIFACT, &bytes).map_err(|error| explain(path, &error.into()))?;
+    let stored = match store.read(ARTIFACT) {
+        Ok(bytes) => Some(bytes),
+        Err(error) if error.is_not_found() => None,
+        Err(error) => return Err(explain_store(path, &error)),
+    };
+    // One that is damaged, or that a sweep left which never came to a row, is made again: it comes out the same.
+    let usable = stored
+        .filter(|bytes| Artifact::decode(bytes).is_ok_and(|artifact| artifact.landscape_id == physics.landscape_id()));
+    let bytes = match usable {
+        Some(bytes) => bytes,
+        None => {
+            tracing::info!("preparing the landscape");
+            let artifact = sweep.prepare(progress).map_err(|error| match error {
+                PrepareError::Stopped => Failure::interrupted(format!("{error}; the same command begins again")),
+                _ => Failure::usage(error),
+            })?;
+            let Some(artifact) = artifact else {
+                return Err(Failure::internal("a landscape that needs an artifact made none"));
+            };
+            let bytes = artifact.encode();
+            store.replace(ARTIFACT, &bytes).map_err(|error| explain_store(path, &error))?;
             bytes
         }
-        Err(error) => return Err(explain(path, &error.into())),
     };
     Ok(Some(ArtifactBytes { sha256: Artifact::sha256(&bytes), bytes: bytes.into() }))
 }

@@ -54,11 +54,11 @@ pub(crate) enum Verdict {
 }
 
 pub(crate) struct Dispatcher {
-    pub(crate) machine: Machine,
-    pub(crate) cells: BTreeMap<CellKey, Cell>,
-    pub(crate) writer: blocking::Sender<Job>,
-    pub(crate) progress: watch::Sender<Progress>,
-    pub(crate) provenance: Provenance,
+    machine: Machine,
+    cells: BTreeMap<CellKey, Cell>,
+    writer: blocking::Sender<Job>,
+    progress: watch::Sender<Progress>,
+    provenance: Provenance,
     streams: HashMap<WorkerId, Stream>,
     exits: u64,
     started: Instant,
@@ -88,16 +88,22 @@ impl Dispatcher {
     pub(crate) async fn run(mut self, mut said: mpsc::Receiver<Said>, stop: CancellationToken) -> Verdict {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last_tick = Instant::now();
         let verdict = loop {
-            // What was said comes first, so that a clock that jumped cannot expire a worker that is heard of in the line.
+            // What was said comes before the clock, so that a worker that is heard of in the line is not taken for
+            // silent; but a line that never empties does not stop the clock.
+            let late = last_tick.elapsed() > 4 * TICK;
             let event = tokio::select! {
                 biased;
-                () = stop.cancelled() => break Verdict::Stopped,
-                Some(said) = said.recv() => match self.take_in(said) {
+                () = stop.cancelled() => break self.take_in_rest(&mut said),
+                Some(said) = said.recv(), if !late => match self.take_in(said) {
                     Some(event) => event,
                     None => break Verdict::WriterFailed,
                 },
-                _ = ticks.tick() => Event::Clock { at: self.started.elapsed() },
+                _ = ticks.tick() => {
+                    last_tick = Instant::now();
+                    Event::Clock { at: self.started.elapsed() }
+                }
             };
             if self.step(event) {
                 break Verdict::Finished;
@@ -110,6 +116,17 @@ impl Dispatcher {
         self.publish();
         self.provenance.ended(verdict);
         verdict
+    }
+
+    /// Asked to stop: what is in the line is still taken in, and with it every row that has come.
+    fn take_in_rest(&mut self, said: &mut mpsc::Receiver<Said>) -> Verdict {
+        said.close();
+        while let Ok(said) = said.try_recv() {
+            if self.take_in(said).is_none() {
+                return Verdict::WriterFailed;
+            }
+        }
+        Verdict::Stopped
     }
 
     /// Turns a message into the machine's event; `None` if the writer failed.
@@ -137,8 +154,7 @@ impl Dispatcher {
             Said::Results { receipt, rows, trials } => {
                 self.exits += rows.iter().filter(|row| row.record.outcome != Outcome::Censored).count() as u64;
                 debug!(worker = receipt.worker.0, sequence = receipt.sequence, rows = rows.len(), "results");
-                // If the writer is gone, its last word is in the line, and will end this loop.
-                let _ = self.writer.send(Job::Rows(receipt, rows));
+                self.writer.send(Job::Rows(receipt, rows)).ok()?;
                 Event::Received { receipt, trials }
             }
             Said::LeaseDone { worker, lease, busy } => Event::LeaseDone { worker, lease, busy },

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::mpsc as blocking;
 use std::time::Duration;
 
-use taugrid_results::{CellTable, Dataset, DatasetError};
+use taugrid_results::{Dataset, DatasetError};
 use taugrid_wire::v1::dispatch_server::DispatchServer;
 use taugrid_wire::{MAX_MESSAGE_BYTES, RELEASE, WINDOW_BYTES};
 use tokio::net::TcpListener;
@@ -41,7 +41,7 @@ pub struct Progress {
 pub enum Ending {
     /// Every trial is in the dataset.
     Finished,
-    /// Stopped before the end; what was received is durable, and the same command resumes.
+    /// Stopped before the end; what was taken in is durable, and the same command resumes.
     Stopped,
 }
 
@@ -68,6 +68,8 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> Result<(Dataset, Ending), ServeError> {
     let cells = directory.cells();
+    // With the cells that the sweep had and has no more, whose rows a worker may still hold.
+    let known_cells = Arc::new(dataset.cells().clone());
     let machine =
         Machine::new(cells.iter().map(|cell| cell.key), directory.trials(), dataset.coverage(), Tuning::default());
     let standing = machine.standing();
@@ -79,8 +81,9 @@ pub async fn serve(
         sweep: directory.sweep_id().to_owned(),
         physics: directory.physics().to_json(),
         artifact: directory.artifact_bytes(),
-        cells: Arc::new(CellTable::new(cells.iter().copied())),
+        cells: known_cells,
         trials: directory.trials(),
+        max_steps: directory.physics().max_steps(),
         dispatcher: said,
         next_worker: AtomicU64::new(1),
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use taugrid_results::{CellTable, Coverage, Row, coverage_of, decode_ipc, from_batch};
+use taugrid_results::{CellTable, Coverage, Outcome, Row, TrialRecord, coverage_of, decode_ipc, from_batch};
 use taugrid_wire::v1::{
     ArtifactChunk, ArtifactRef, CoordinatorMessage, FetchArtifactRequest, Hello, Results, Welcome, WorkerMessage,
     coordinator_message::Kind, dispatch_server::Dispatch, farewell::Reason, worker_message,
@@ -31,6 +31,7 @@ pub(crate) struct Service {
     pub(crate) artifact: Option<ArtifactBytes>,
     pub(crate) cells: Arc<CellTable>,
     pub(crate) trials: u64,
+    pub(crate) max_steps: u64,
     pub(crate) dispatcher: mpsc::Sender<Said>,
     pub(crate) next_worker: AtomicU64,
 }
@@ -59,11 +60,16 @@ impl Dispatch for Service {
                 threads: hello.threads,
                 cells: Arc::clone(&self.cells),
                 trials: self.trials,
+                max_steps: self.max_steps,
                 dispatcher: self.dispatcher.clone(),
             };
+            // The dispatcher alone holds the stream, so that it ends when the dispatcher drops it.
+            let stream = stream.downgrade();
             tokio::spawn(async move {
                 if conversation.dispatcher.send(attached).await.is_ok() {
-                    if let Err(detail) = conversation.listen(incoming).await {
+                    if let Err(detail) = conversation.listen(incoming).await
+                        && let Some(stream) = stream.upgrade()
+                    {
                         send(&stream, farewell(Reason::ProtocolError, detail));
                     }
                     let _ = conversation.dispatcher.send(Said::Left { worker }).await;
@@ -127,6 +133,7 @@ struct Conversation {
     threads: u32,
     cells: Arc<CellTable>,
     trials: u64,
+    max_steps: u64,
     dispatcher: mpsc::Sender<Said>,
 }
 
@@ -134,25 +141,33 @@ impl Conversation {
     /// Listens until the stream ends. An error is what the worker said that cannot be right.
     async fn listen(&self, mut incoming: Streaming<WorkerMessage>) -> Result<(), String> {
         let worker = self.worker;
+        let mut ready = false;
         // A broken stream ends the conversation as a closed one does: the worker comes back if it can.
         while let Ok(Some(message)) = incoming.message().await {
+            let heard = Said::Heard { worker, at: Instant::now() };
             let said = match message.kind {
-                None => continue,
+                None | Some(worker_message::Kind::Heartbeat(_)) => None,
                 Some(worker_message::Kind::Hello(_)) => return Err("a second Hello".to_owned()),
-                Some(worker_message::Kind::Ready(_)) => Said::Ready { worker, threads: self.threads },
-                Some(worker_message::Kind::Heartbeat(_)) => Said::Heard { worker, at: Instant::now() },
+                Some(worker_message::Kind::Ready(_)) if ready => return Err("a second Ready".to_owned()),
+                Some(worker_message::Kind::Ready(_)) => {
+                    ready = true;
+                    Some(Said::Ready { worker, threads: self.threads })
+                }
                 Some(worker_message::Kind::Goodbye(_)) => return Ok(()),
                 Some(worker_message::Kind::LeaseDone(done)) => {
-                    Said::LeaseDone { worker, lease: LeaseId(done.lease), busy: Duration::from_nanos(done.busy_nanos) }
+                    let (lease, busy) = (LeaseId(done.lease), Duration::from_nanos(done.busy_nanos));
+                    Some(Said::LeaseDone { worker, lease, busy })
                 }
                 Some(worker_message::Kind::Results(results)) => {
                     let receipt = Receipt { worker, sequence: results.sequence };
                     let (rows, trials) = self.check(&results)?;
-                    Said::Results { receipt, rows, trials }
+                    Some(Said::Results { receipt, rows, trials })
                 }
             };
-            if self.dispatcher.send(said).await.is_err() {
-                break;
+            for said in [Some(heard), said].into_iter().flatten() {
+                if self.dispatcher.send(said).await.is_err() {
+                    return Ok(());
+                }
             }
         }
         Ok(())
@@ -161,9 +176,16 @@ impl Conversation {
     fn check(&self, results: &Results) -> Result<(Vec<Row>, Coverage), String> {
         let batch = decode_ipc(&results.arrow_ipc).map_err(|error| error.to_string())?;
         let rows = from_batch(&batch, &self.cells).map_err(|error| error.to_string())?;
-        if let Some(row) = rows.iter().find(|row| row.record.trial >= self.trials) {
-            return Err(format!("trial {} of cell {} is not in this sweep", row.record.trial, row.cell));
+        let wrong = rows.iter().find(|row| {
+            let TrialRecord { steps, outcome, .. } = row.record;
+            steps > self.max_steps || (outcome == Outcome::Censored && steps != self.max_steps)
+        });
+        if let Some(row) = wrong {
+            let steps = row.record.steps;
+            return Err(format!("trial {} of cell {} has {steps} steps", row.record.trial, row.cell));
         }
+        // A worker that lives on may hold rows of trials that the sweep had and has no more: they are let go.
+        let rows: Vec<Row> = rows.into_iter().filter(|row| row.record.trial < self.trials).collect();
         let trials = coverage_of(&rows);
         Ok((rows, trials))
     }

@@ -39,14 +39,27 @@ pub(crate) fn spawn(
     said: mpsc::Sender<Said>,
 ) -> std::io::Result<JoinHandle<Written>> {
     std::thread::Builder::new().name("writer".to_owned()).spawn(move || {
+        let mut last_word = LastWord { said: said.clone(), well: false };
         let mut writer = Writer { dataset, rows: Vec::new(), receipts: Vec::new(), said, started: Instant::now() };
         let result = writer.work(&jobs);
-        if result.is_err() {
-            // The dispatcher may be gone already; then there is nobody to tell.
-            let _ = writer.said.blocking_send(Said::WriterFailed);
-        }
+        last_word.well = result.is_ok();
         (writer.dataset, result)
     })
+}
+
+/// Tells the dispatcher that the writer failed, be it by an error or by a panic.
+struct LastWord {
+    said: mpsc::Sender<Said>,
+    well: bool,
+}
+
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        if !self.well {
+            // The dispatcher may be gone already; then there is nobody to tell.
+            let _ = self.said.blocking_send(Said::WriterFailed);
+        }
+    }
 }
 
 struct Writer {

@@ -21,9 +21,12 @@ pub struct Access {
     pub release: String,
 }
 
-/// An access file on disk, removed when dropped.
+/// An access file on disk, removed when dropped unless another coordinator has replaced it.
 #[derive(Debug)]
-pub struct AccessFile(PathBuf);
+pub struct AccessFile {
+    path: PathBuf,
+    access: Access,
+}
 
 impl AccessFile {
     /// Writes `access` to `path`: a reader sees all of it or nothing.
@@ -41,13 +44,15 @@ impl AccessFile {
         if written.is_err() {
             let _ = fs::remove_file(&temporary);
         }
-        written.map(|()| Self(path.to_owned()))
+        written.map(|()| Self { path: path.to_owned(), access: access.clone() })
     }
 }
 
 impl Drop for AccessFile {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
+        if Access::read(&self.path).is_ok_and(|access| access == self.access) {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 

@@ -111,7 +111,12 @@ impl Dataset {
             Some(manifest) => {
                 let differences = physics.difference(&manifest.read_physics()?);
                 if !differences.is_empty() {
-                    return Err(DatasetError::Mismatch { differences });
+                    if !Listing::of(&store)?.is_empty() {
+                        return Err(DatasetError::Mismatch { differences });
+                    }
+                    // It never came to a row: there are no results that this sweep could mix with.
+                    let manifest = Manifest::of_sweep(name, physics, cells, trials, None)?;
+                    store.replace(MANIFEST, &manifest.to_bytes()?)?;
                 }
                 store.remove_leftovers(&[FOLDER])?;
                 let mut dataset = Self::try_open(store)?;

@@ -82,6 +82,11 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
+    /// Whether there is no part of any kind.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.parts.is_empty() && self.rubble.is_empty() && self.strangers.is_empty()
+    }
+
     pub(crate) fn of(store: &Arc<dyn Store>) -> Result<Self, DatasetError> {
         // The journal first: should a compaction begin in between, its parts repeat rows that are known, and readers
         // drop repetitions.

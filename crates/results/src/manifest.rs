@@ -200,6 +200,16 @@ impl Manifest {
     }
 }
 
+impl Manifest {
+    /// Whether the sweep as it is now has this cell: a grid that shrank keeps the rows that it has.
+    pub fn has_in_sweep(&self, cell: CellKey) -> bool {
+        // The list is in the order of the keys, which is that of their texts.
+        let name = cell.to_string();
+        let found = self.cell_list.binary_search_by(|listed| listed.cell.cmp(&name));
+        found.is_ok_and(|index| self.cell_list[index].in_sweep)
+    }
+}
+
 impl ListedCell {
     fn key(&self) -> Result<CellKey, DatasetError> {
         self.cell.parse().map_err(|error| DatasetError::damaged(MANIFEST, format!("{:?}: {error}", self.cell)))

@@ -66,6 +66,9 @@ pub enum PrepareError {
     /// The weights that were loaded are too large.
     #[error("the loss, or its gradient, is not finite at the weights that were loaded")]
     Loaded,
+    /// The one who was told of the progress said stop.
+    #[error("stopped before θ* and its sharpness were found")]
+    Stopped,
     /// There is no λmax.
     #[error("failed to find the largest eigenvalue of the Hessian: {0}")]
     Curvature(EigenvalueError),
@@ -89,8 +92,11 @@ impl Sweep {
     /// need none. Runs in rayon's current pool, for as long as it takes: never call it from an async task.
     ///
     /// # Errors
-    /// If the data cannot be used, or training diverges.
-    pub fn prepare(&self, progress: &mut dyn FnMut(Preparation)) -> Result<Option<Artifact>, PrepareError> {
+    /// If the data cannot be used, training diverges, or `progress` says stop.
+    pub fn prepare(
+        &self,
+        progress: &mut dyn FnMut(Preparation) -> ControlFlow<()>,
+    ) -> Result<Option<Artifact>, PrepareError> {
         let LandscapeSpec::Mlp(mlp) = &self.landscape else { return Ok(None) };
         let examples = Arc::new(examples(&mlp.data, &self.sources)?);
         let hidden = usize::try_from(mlp.hidden).unwrap_or(usize::MAX);
@@ -140,7 +146,7 @@ fn minimum(
     mlp: &MlpSpec,
     model: &Model,
     sources: &Sources,
-    progress: &mut dyn FnMut(Preparation),
+    progress: &mut dyn FnMut(Preparation) -> ControlFlow<()>,
 ) -> Result<Trained, PrepareError> {
     match mlp.minimum {
         MinimumSpec::Train { epochs, learning_rate, seed } => {
@@ -148,11 +154,13 @@ fn minimum(
             let start = model.shape().initial_parameters(|| stream.uniform());
             let mut told = |now: training::Progress| {
                 let (epoch, epochs) = (now.epoch as u64, now.epochs as u64);
-                progress(Preparation::Training { epoch, epochs, loss: now.loss, gradient_norm: now.gradient_norm });
-                ControlFlow::Continue(())
+                progress(Preparation::Training { epoch, epochs, loss: now.loss, gradient_norm: now.gradient_norm })
             };
             let epochs = usize::try_from(epochs).unwrap_or(usize::MAX);
-            training::train(model, start, epochs, learning_rate, &mut told).map_err(PrepareError::Training)
+            training::train(model, start, epochs, learning_rate, &mut told).map_err(|error| match error {
+                TrainingError::Stopped { .. } => PrepareError::Stopped,
+                _ => PrepareError::Training(error),
+            })
         }
         MinimumSpec::Load { .. } => {
             let weights = sources.weights.as_deref().ok_or(PrepareError::NotRead("weights"))?;
@@ -165,17 +173,30 @@ fn minimum(
 }
 
 /// λmax(H*), and the distance within which an eigenvalue lies of it.
-fn sharpness(model: &Model, theta: &[f64], progress: &mut dyn FnMut(Preparation)) -> Result<(f64, f64), PrepareError> {
+fn sharpness(
+    model: &Model,
+    theta: &[f64],
+    progress: &mut dyn FnMut(Preparation) -> ControlFlow<()>,
+) -> Result<(f64, f64), PrepareError> {
     let max_products = (MAX_KEPT / model.dim()).clamp(10, 200);
     let mut stream = Stream::new(StreamKey::derive(0, DRAW_DIRECTION), 0);
     let start: Vec<f64> = (0..model.dim()).map(|_| stream.normal()).collect();
     let mut workspace = model.parallel_workspace();
     let mut products = 0;
+    let mut stopped = false;
     let apply = |v: &[f64], out: &mut [f64]| {
         products += 1;
-        progress(Preparation::Curvature { products, max_products: max_products as u64 });
-        model.hessian_vector(theta, v, out, &mut workspace);
+        stopped |= progress(Preparation::Curvature { products, max_products: max_products as u64 }).is_break();
+        if stopped {
+            // Lanczos' method ends at a product that is not finite.
+            out.fill(f64::NAN);
+        } else {
+            model.hessian_vector(theta, v, out, &mut workspace);
+        }
     };
     let found = largest_eigenvalue(model.dim(), apply, &start, TOLERANCE, max_products);
+    if stopped {
+        return Err(PrepareError::Stopped);
+    }
     found.map(|found| (found.value, found.residual)).map_err(PrepareError::Curvature)
 }

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use proptest::prelude::*;
@@ -34,13 +35,19 @@ fn sweep(text: &str) -> Sweep {
 }
 
 fn prepared(sweep: &Sweep) -> Artifact {
-    sweep.prepare(&mut |_| {}).expect("it trains").expect("an mlp has one")
+    sweep.prepare(&mut |_| ControlFlow::Continue(())).expect("it trains").expect("an mlp has one")
 }
 
 #[test]
 fn an_artifact_is_made_the_same_each_time_and_survives_the_wire() {
     let mut told = Vec::new();
-    let artifact = sweep(SWEEP).prepare(&mut |step| told.push(step)).expect("it trains").expect("an mlp has one");
+    let artifact = sweep(SWEEP)
+        .prepare(&mut |step| {
+            told.push(step);
+            ControlFlow::Continue(())
+        })
+        .expect("it trains")
+        .expect("an mlp has one");
     assert_eq!(artifact.theta.len(), 4 * (3 + 1 + 2) + 2);
     assert!(artifact.examples.inputs().iter().all(|x| x.abs() <= 2.0));
     assert!(artifact.lambda_max > 0.0 && artifact.lambda_max_residual <= 1e-8 * artifact.lambda_max, "{artifact:?}");
@@ -121,7 +128,7 @@ fn a_minimum_can_be_loaded() {
 #[test]
 fn training_that_diverges_is_told() {
     let text = SWEEP.replace("learning_rate: 0.5", "learning_rate: 1e9").replace("tanh", "relu");
-    let error = sweep(&text).prepare(&mut |_| {}).expect_err("it explodes").to_string();
+    let error = sweep(&text).prepare(&mut |_| ControlFlow::Continue(())).expect_err("it explodes").to_string();
     assert!(error.starts_with("failed to train: the loss is not finite after epoch"), "{error}");
 }
 
@@ -215,5 +222,19 @@ proptest! {
         let _ = Artifact::decode(&bytes);
         bytes.truncate(length);
         let _ = Artifact::decode(&bytes);
+    }
+}
+
+#[test]
+fn preparation_stops_when_told_to_in_training_and_after() {
+    let stops = |at: fn(&Preparation) -> bool| {
+        let mut progress =
+            |step: Preparation| if at(&step) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+        sweep(SWEEP).prepare(&mut progress)
+    };
+    for at in [(|step| matches!(step, Preparation::Training { epoch: 1, .. })) as fn(&Preparation) -> bool, |step| {
+        matches!(step, Preparation::Curvature { .. })
+    }] {
+        assert!(matches!(stops(at), Err(taugrid_sweep::PrepareError::Stopped)));
     }
 }

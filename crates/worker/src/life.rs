@@ -10,6 +10,7 @@ use taugrid_wire::v1::{Farewell, farewell::Reason};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tonic::Code;
 use tracing::warn;
 
 use crate::outbox::{EncodeError, Outbox};
@@ -42,6 +43,8 @@ pub struct Options {
     pub cache: PathBuf,
     /// How long to go on trying while the coordinator cannot be reached.
     pub patience: Duration,
+    /// Whether to end when the coordinator stops before the end of the sweep, rather than wait for it to come back.
+    pub leave_with_coordinator: bool,
 }
 
 /// How a worker's life ended, unless by an error.
@@ -49,7 +52,7 @@ pub struct Options {
 pub enum Ending {
     /// The sweep is finished.
     Finished,
-    /// The coordinator stops before the end of the sweep, or the worker was asked to.
+    /// The worker was asked to stop, or the coordinator stops and the worker leaves with it.
     Stopped,
 }
 
@@ -99,7 +102,11 @@ impl WorkerError {
     /// Whether another try may go better.
     fn is_passing(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::Broken(_) => true,
+            Self::Unreachable(_) => true,
+            Self::Broken(status) => !matches!(
+                status.code(),
+                Code::NotFound | Code::Unimplemented | Code::InvalidArgument | Code::OutOfRange
+            ),
             Self::AccessFile { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
             _ => false,
         }
@@ -125,14 +132,22 @@ pub async fn run(options: &Options, stop: &CancellationToken) -> Result<Ending, 
         };
         let error = match attempt {
             Ok(Parting::Stopped) => return Ok(Ending::Stopped),
+            // A coordinator that stops may be started again, and wants the rows that are held for it.
+            Ok(Parting::Farewell(farewell))
+                if farewell.reason() == Reason::Stopping && !options.leave_with_coordinator =>
+            {
+                WorkerError::Broken(tonic::Status::unavailable("the coordinator stops"))
+            }
             Ok(Parting::Farewell(farewell)) => return part(farewell),
             Err(error) if !error.is_passing() => return Err(error),
             Err(error) => error,
         };
-        if matches!(error, WorkerError::Broken(_)) && began.elapsed() > LONGEST_PAUSE {
-            // A session that lasted was a contact, however it ended.
+        if matches!(error, WorkerError::Broken(_)) {
+            // There was a stream to break: the coordinator was reached.
             last_contact = Instant::now();
-            pause = FIRST_PAUSE;
+            if began.elapsed() > LONGEST_PAUSE {
+                pause = FIRST_PAUSE;
+            }
         }
         if last_contact.elapsed() > options.patience {
             return Err(error);

@@ -74,3 +74,55 @@ impl Outbox {
         self.sent.remove(&sequence);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use taugrid_results::{Outcome, TrialRecord, decode_ipc, from_batch};
+    use taugrid_sweep::{Covariance, DynamicsSpec};
+
+    fn cell(key: u64) -> Cell {
+        let dynamics = DynamicsSpec::GaussianSgd { covariance: Covariance::Hessian };
+        Cell { key: CellKey(key), dynamics, alpha: 1.0, beta: 1.0, eta: 0.1, batch_size: 1 }
+    }
+
+    fn row(key: u64, trial: u64) -> Row {
+        let record = TrialRecord { trial, outcome: Outcome::Exited, steps: 3, exit_loss: 0.5, exit_radius: 1.0 };
+        Row { cell: CellKey(key), record }
+    }
+
+    #[test]
+    fn rows_are_kept_until_they_are_acknowledged_and_sent_again_until_then() {
+        let cells: HashMap<_, _> = [1, 2].map(|key| (CellKey(key), cell(key))).into();
+        let mut outbox = Outbox::default();
+        assert!(outbox.next(&cells).expect("nothing to encode").is_none());
+        outbox.add(vec![row(1, 0), row(2, 0)]);
+        let first = outbox.next(&cells).expect("encodable").expect("rows wait");
+        outbox.add(vec![row(1, 1)]);
+        let second = outbox.next(&cells).expect("encodable").expect("rows wait");
+        assert_eq!(outbox.unacknowledged(), vec![first.clone(), second.clone()]);
+        outbox.acknowledge(first.sequence);
+        assert_eq!(outbox.unacknowledged(), vec![second.clone()]);
+        assert!(!outbox.is_empty());
+        outbox.acknowledge(second.sequence);
+        assert!(outbox.is_empty());
+
+        let table = CellTable::new(cells.values().copied());
+        let batch = decode_ipc(&first.arrow_ipc).expect("a batch");
+        let rows = from_batch(&batch, &table).expect("rows");
+        assert!(rows.iter().zip([row(1, 0), row(2, 0)]).all(|(came, went)| came.same(&went)) && rows.len() == 2);
+    }
+
+    #[test]
+    fn a_message_has_a_bounded_size() {
+        let cells: HashMap<_, _> = [(CellKey(1), cell(1))].into();
+        let mut outbox = Outbox::default();
+        outbox.add((0..=ROWS_OF_A_MESSAGE as u64).map(|trial| row(1, trial)).collect());
+        assert!(outbox.is_full());
+        let sizes: Vec<_> = std::iter::from_fn(|| outbox.next(&cells).expect("encodable"))
+            .map(|results| decode_ipc(&results.arrow_ipc).expect("a batch").num_rows())
+            .collect();
+        assert_eq!(sizes, [ROWS_OF_A_MESSAGE, 1]);
+        assert!(outbox.unacknowledged().iter().all(|r| r.arrow_ipc.len() < taugrid_wire::MAX_MESSAGE_BYTES / 4));
+    }
+}

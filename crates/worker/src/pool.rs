@@ -10,7 +10,7 @@ use taugrid_escape::walk::{Simulation, TrialRecord};
 use taugrid_results::{CellKey, Row};
 use tokio::sync::mpsc;
 
-/// A sink hands on what it holds when it is this old, or this large.
+/// A sink hands on what it holds when the last time was so long ago, or when it is this large.
 const SINK_AGE: Duration = Duration::from_millis(10);
 const SINK_ROWS: usize = 1024;
 
@@ -70,7 +70,7 @@ impl Pool {
 struct RowSink<'a> {
     cell: CellKey,
     rows: Vec<Row>,
-    oldest: Instant,
+    flushed: Instant,
     began: Instant,
     reports: &'a mpsc::UnboundedSender<Report>,
     busy: &'a AtomicU64,
@@ -79,24 +79,22 @@ struct RowSink<'a> {
 impl<'a> RowSink<'a> {
     fn new(cell: CellKey, reports: &'a mpsc::UnboundedSender<Report>, busy: &'a AtomicU64) -> Self {
         let now = Instant::now();
-        Self { cell, rows: Vec::new(), oldest: now, began: now, reports, busy }
+        Self { cell, rows: Vec::new(), flushed: now, began: now, reports, busy }
     }
 
     fn flush(&mut self) {
         if !self.rows.is_empty() {
             let _ = self.reports.send(Report::Rows(std::mem::take(&mut self.rows)));
         }
+        self.flushed = Instant::now();
     }
 }
 
 impl Sink for RowSink<'_> {
     fn record(&mut self, record: TrialRecord) {
-        let now = Instant::now();
-        if self.rows.is_empty() {
-            self.oldest = now;
-        }
         self.rows.push(Row { cell: self.cell, record });
-        if self.rows.len() >= SINK_ROWS || now - self.oldest >= SINK_AGE {
+        // A slow trial is handed on at once: its turn began when the one before was.
+        if self.rows.len() >= SINK_ROWS || self.flushed.elapsed() >= SINK_AGE {
             self.flush();
         }
     }

@@ -28,6 +28,8 @@ use crate::setup::Setup;
 /// Rows that finished wait this long for others to share a message.
 const GATHER: Duration = Duration::from_millis(20);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A thread that is told to stop has handed on its rows by then.
+const LOOK_UP: Duration = Duration::from_millis(100);
 
 /// What a worker carries from session to session.
 pub(crate) struct Carried {
@@ -36,6 +38,17 @@ pub(crate) struct Carried {
     pub(crate) pool: Pool,
     pub(crate) reports: mpsc::UnboundedReceiver<Report>,
     pub(crate) session: u64,
+}
+
+impl Carried {
+    /// Moves finished rows to the outbox. Leases of earlier sessions are nobody's any more.
+    fn take_in_rows(&mut self) {
+        while let Ok(report) = self.reports.try_recv() {
+            if let Report::Rows(rows) = report {
+                self.outbox.add(rows);
+            }
+        }
+    }
 }
 
 /// How a session ended, unless by an error.
@@ -55,6 +68,8 @@ pub(crate) async fn hold(
 ) -> Result<Parting, WorkerError> {
     carried.session += 1;
     let mut client = connect(url).await?;
+    // Rows that finished since the last stream broke are held as well, and said to be.
+    carried.take_in_rows();
     let (outgoing, stream) = mpsc::channel(16);
     let sweep = match &carried.setup {
         Some(setup) if !carried.outbox.is_empty() => setup.sweep.clone(),
@@ -134,10 +149,17 @@ async fn set_up(
         None => None,
         Some(wanted) => {
             let bytes = artifact::obtain(wanted, cache, client).await?;
-            Some(Artifact::decode(&bytes).map_err(|error| WorkerError::Protocol(error.to_string()))?)
+            Some(bytes)
         }
     };
-    Setup::new(welcome, physics, artifact.as_ref())
+    // Building a landscape is work: not for a thread that serves connections.
+    let sweep = welcome.sweep.clone();
+    let built = tokio::task::spawn_blocking(move || {
+        let artifact = artifact.map(|bytes| Artifact::decode(&bytes)).transpose();
+        let artifact = artifact.map_err(|error| WorkerError::Protocol(error.to_string()))?;
+        Setup::new(sweep, physics, artifact.as_ref())
+    });
+    built.await.map_err(|error| WorkerError::Protocol(error.to_string()))?
 }
 
 async fn beat_every(period: Duration, outgoing: mpsc::Sender<WorkerMessage>) {
@@ -181,9 +203,7 @@ impl Session<'_> {
             };
             tokio::select! {
                 () = stop.cancelled() => {
-                    self.void.store(true, Ordering::Relaxed);
-                    self.send_all().await?;
-                    say(self.outgoing, Kind::Goodbye(Goodbye { reason: "asked to stop".to_owned() })).await?;
+                    self.hand_over(reports, &mut incoming).await?;
                     return Ok(Parting::Stopped);
                 }
                 message = hear(&mut incoming) => match message? {
@@ -212,6 +232,26 @@ impl Session<'_> {
                 }
             }
         }
+    }
+
+    /// Gives up the leases, and hands over the trials that are finished. Ends when the coordinator has heard it all.
+    async fn hand_over(
+        &mut self,
+        reports: &mut mpsc::UnboundedReceiver<Report>,
+        incoming: &mut Streaming<CoordinatorMessage>,
+    ) -> Result<(), WorkerError> {
+        self.void.store(true, Ordering::Relaxed);
+        // A thread looks up from its trial every few milliseconds, and then hands on what it has.
+        let deadline = Instant::now() + LOOK_UP;
+        while let Ok(Some(report)) = tokio::time::timeout_at(deadline, reports.recv()).await {
+            self.take_in(report);
+        }
+        self.send_all().await?;
+        say(self.outgoing, Kind::Goodbye(Goodbye { reason: "asked to stop".to_owned() })).await?;
+        // The coordinator closes the stream once it has read the goodbye, and all that came before it.
+        let heard_out = async { while hear(incoming).await.is_ok() {} };
+        let _ = tokio::time::timeout(CONNECT_TIMEOUT, heard_out).await;
+        Ok(())
     }
 
     fn begin(&mut self, lease: Lease) -> Result<(), WorkerError> {

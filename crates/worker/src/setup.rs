@@ -24,19 +24,9 @@ pub(crate) struct Setup {
 
 impl Setup {
     /// From a welcome and the artifact it names. Everything is checked: it came off the wire.
-    pub(crate) fn new(
-        welcome: &v1::Welcome,
-        physics: Physics,
-        artifact: Option<&Artifact>,
-    ) -> Result<Self, WorkerError> {
+    pub(crate) fn new(sweep: String, physics: Physics, artifact: Option<&Artifact>) -> Result<Self, WorkerError> {
         let landscape = physics.landscape(artifact).map_err(|error| WorkerError::Protocol(error.to_string()))?;
-        Ok(Self {
-            sweep: welcome.sweep.clone(),
-            physics,
-            landscape,
-            cells: HashMap::new(),
-            simulations: HashMap::new(),
-        })
+        Ok(Self { sweep, physics, landscape, cells: HashMap::new(), simulations: HashMap::new() })
     }
 
     /// The physics of a welcome, which must be what its hash says.

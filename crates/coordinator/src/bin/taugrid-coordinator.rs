@@ -1,6 +1,7 @@
 //! `taugrid-coordinator SWEEP.yaml --out DIR --listen ADDR --access-file FILE`: leases a sweep to workers elsewhere.
 
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -51,6 +52,12 @@ async fn run(arguments: Arguments) -> Result<Exit, Failure> {
             arguments.listen
         )));
     }
+    if arguments.listen.ip().is_unspecified() && arguments.access_file.is_some() {
+        return Err(Failure::usage(format!(
+            "--listen {} with --access-file: workers elsewhere cannot dial that address; listen on the one they reach",
+            arguments.listen
+        )));
+    }
     let sweep = Sweep::load(&arguments.sweep).map_err(Failure::usage)?;
     let listener = TcpListener::bind(arguments.listen).await.map_err(|error| {
         Failure::usage(format!("--listen {}: {error}; choose another port, or port 0 for any", arguments.listen))
@@ -58,8 +65,13 @@ async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let address = listener.local_addr().map_err(Failure::internal)?;
     let out = arguments.out;
     let opened = tokio::task::spawn_blocking({
-        let out = out.clone();
-        move || SweepDirectory::open(sweep, &out, &mut |step| tracing::info!("{step}"))
+        let (out, stop) = (out.clone(), stop.clone());
+        move || {
+            SweepDirectory::open(sweep, &out, &mut |step| {
+                tracing::debug!("{step}");
+                if stop.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })
+        }
     });
     let (directory, dataset) = opened.await.map_err(Failure::internal)??;
     let _access = arguments.access_file.map(|path| announce(&path, address, directory.sweep_id())).transpose()?;

@@ -4,6 +4,7 @@
 //! durable, and once the faults end the sweep does too.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -21,6 +22,7 @@ enum Act {
     Work { who: usize, trials: u64, twice: bool },
     Write,
     Wait { seconds: u64 },
+    Sleep,
     Restart,
 }
 
@@ -31,6 +33,7 @@ fn act() -> impl Strategy<Value = Act> {
         12 => (0..8usize, 1..20u64, any::<bool>()).prop_map(|(who, trials, twice)| Act::Work { who, trials, twice }),
         3 => Just(Act::Write),
         1 => (1..20u64).prop_map(|seconds| Act::Wait { seconds }),
+        1 => Just(Act::Sleep),
         1 => Just(Act::Restart),
     ]
 }
@@ -57,6 +60,12 @@ struct World {
 
 fn machine(done: &Coverage) -> Machine {
     Machine::new((0..CELLS).map(CellKey), TRIALS, done, Tuning::default())
+}
+
+fn ranges(trials: Range<u64>) -> Ranges {
+    let mut ranges = Ranges::new();
+    ranges.insert(trials);
+    ranges
 }
 
 fn coverage(cell: CellKey, trials: &[u64]) -> Coverage {
@@ -89,7 +98,7 @@ impl World {
                         }
                     }
                     let taker = self.processes.iter_mut().find(|p| p.connection == worker).expect("a lease for nobody");
-                    assert!(taker.leases.insert(lease, (cell, Ranges::from_iter([trials]))).is_none());
+                    assert!(taker.leases.insert(lease, (cell, ranges(trials))).is_none());
                 }
                 Effect::Ack(receipt) => {
                     if let Some(process) = self.processes.iter_mut().find(|p| p.connection == receipt.worker)
@@ -151,8 +160,19 @@ impl World {
             Act::Work { who, trials, twice } if who < self.processes.len() => self.work(who, trials, twice),
             Act::Write => self.write(),
             Act::Wait { seconds } => {
-                self.now += Duration::from_secs(seconds);
+                for _ in 0..seconds {
+                    self.now += Duration::from_secs(1);
+                    self.step(Event::Clock { at: self.now });
+                }
+            }
+            Act::Sleep => {
+                // The coordinator is stopped for a while and goes on: nobody is silent for that.
+                self.now += Duration::from_secs(60);
+                let before = self.processes.len();
+                let connections: Vec<_> = self.processes.iter().map(|p| p.connection).collect();
                 self.step(Event::Clock { at: self.now });
+                assert_eq!(before, self.processes.len());
+                assert!(self.processes.iter().map(|p| p.connection).eq(connections));
             }
             Act::Restart => self.restart(),
             Act::Die { .. } | Act::Work { .. } => {}
@@ -207,6 +227,8 @@ impl World {
             self.durable.iter().map(|(&cell, trials)| (cell, trials.iter().map(|&t| t..t + 1).collect())).collect();
         self.machine = machine(&done);
         self.finished = false;
+        // The machine's time begins anew with each life of the coordinator.
+        self.now = Moment::ZERO;
         for mut process in std::mem::take(&mut self.processes) {
             process.leases.clear();
             self.attach(process);
@@ -237,7 +259,7 @@ proptest! {
 
 #[test]
 fn a_complete_sweep_finishes_at_once() {
-    let all = (0..CELLS).map(|cell| (CellKey(cell), Ranges::from_iter([0..TRIALS]))).collect();
+    let all = (0..CELLS).map(|cell| (CellKey(cell), ranges(0..TRIALS))).collect();
     assert_eq!(machine(&all).step(Event::Clock { at: Moment::ZERO }), vec![Effect::Finish]);
 }
 

@@ -194,6 +194,7 @@ pub struct Machine {
     next_lease: u64,
     trials: u64,
     received: u64,
+    last_clock: Moment,
     /// Messages whose rows are with the writer.
     unwritten: BTreeSet<Receipt>,
     finished: bool,
@@ -217,6 +218,7 @@ impl Machine {
             workers: BTreeMap::new(),
             leases: BTreeMap::new(),
             next_lease: 1,
+            last_clock: Moment::ZERO,
             unwritten: BTreeSet::new(),
             finished: false,
         }
@@ -227,6 +229,7 @@ impl Machine {
         let mut effects = Vec::new();
         match event {
             Event::Joined { worker, threads, at } => {
+                self.forget(worker, &mut effects);
                 self.workers.insert(worker, WorkerState::new(threads, at));
                 self.fill(worker, &mut effects);
             }
@@ -312,6 +315,12 @@ impl Machine {
     }
 
     fn expire(&mut self, at: Moment, effects: &mut Vec<Effect>) {
+        let slept = at.saturating_sub(self.last_clock) > self.tuning.silence / 2;
+        self.last_clock = at;
+        if slept {
+            // It was the coordinator that was stopped, not the workers that were silent.
+            self.workers.values_mut().for_each(|state| state.heard = at);
+        }
         let silent: Vec<_> = self
             .workers
             .iter()

@@ -19,7 +19,8 @@ pub(crate) fn run(path: &Path, as_json: bool) -> Result<Exit, Failure> {
     let sweep = Sweep::load(path).map_err(Failure::usage)?;
     let cells = sweep.cells();
     let steps = predict(&sweep, &cells);
-    let seconds = steps.map(|steps| time(&sweep, steps));
+    let seconds = steps.map(|(steps, dim)| steps * dim / COORDINATE_STEPS_A_SECOND);
+    let steps = steps.map(|(steps, _)| steps);
     let trials = cells.len() as u64 * sweep.trials;
     if as_json {
         print(json!({
@@ -53,15 +54,13 @@ pub(crate) fn run(path: &Path, as_json: bool) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Mean steps of all trials together, where the landscape has a closed form.
-fn predict(sweep: &Sweep, cells: &[Cell]) -> Option<f64> {
+/// Steps of all trials together, and the dimension, where the landscape has a closed form.
+fn predict(sweep: &Sweep, cells: &[Cell]) -> Option<(f64, f64)> {
+    let LandscapeSpec::Quadratic { eigenvalues } = &sweep.landscape else { return None };
     let physics = sweep.physics();
-    if physics.needs_artifact() {
-        return None;
-    }
     let landscape = physics.landscape(None).ok()?;
     let total: Option<f64> = cells.iter().map(|cell| mean_steps(cell, &physics, &landscape)).sum();
-    total.map(|total| total * sweep.trials as f64)
+    total.map(|total| (total * sweep.trials as f64, eigenvalues.len() as f64))
 }
 
 /// The mean exit time of a 1-D Ornstein–Uhlenbeck process with the cell's quasi-potential V = (B/η)V0 and λmax, in
@@ -71,13 +70,4 @@ fn mean_steps(cell: &Cell, physics: &Physics, landscape: &BuiltLandscape) -> Opt
     let v = effective.exponent_freidlin_wentzell?;
     let time = 0.5 * std::f64::consts::PI.sqrt() * v.min(700.0).exp_m1() / (effective.lambda_max * v.sqrt());
     Some((time / cell.eta).clamp(1.0, physics.max_steps() as f64))
-}
-
-/// Core seconds that so many steps take.
-fn time(sweep: &Sweep, steps: f64) -> f64 {
-    let dim = match &sweep.landscape {
-        LandscapeSpec::Quadratic { eigenvalues } => eigenvalues.len() as f64,
-        LandscapeSpec::Mlp(_) => f64::NAN,
-    };
-    steps * dim / COORDINATE_STEPS_A_SECOND
 }

@@ -19,8 +19,9 @@ pub(crate) fn run(dir: &Path) -> Result<Exit, Failure> {
 /// Writes the report, and says where it is.
 pub(crate) fn write(name: &str, out: &Path, summaries: &[CellSummary]) -> Result<(), Failure> {
     let folder = out.join("report");
-    let written = write_report(&folder, name, summaries)
-        .map_err(|error| Failure::internal(format!("{}: {error}", folder.display())))?;
+    let written = write_report(&folder, name, summaries).map_err(|error| {
+        Failure::interrupted(format!("{}: {error}; `taugrid report` draws it again", folder.display()))
+    })?;
     for path in written {
         print(path.display())?;
     }

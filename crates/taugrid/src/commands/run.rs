@@ -1,6 +1,7 @@
 //! `taugrid run`: coordinator and workers in one process, over loopback gRPC, from the sweep file to the figure.
 
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -27,27 +28,36 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<Exit, Failure> {
     let sweep = Sweep::load(&options.sweep).map_err(Failure::usage)?;
     let out = options.out.clone().unwrap_or_else(|| Path::new("results").join(&sweep.name));
+    let runtime = tokio::runtime::Runtime::new().map_err(Failure::internal)?;
+    let stop = runtime.block_on(async { taugrid_process::signals::stop_token() }).map_err(Failure::internal)?;
     let bar = progress::preparation();
-    let opened = SweepDirectory::open(sweep, &out, &mut |step| bar.set_message(step.to_string()));
+    let opened = SweepDirectory::open(sweep, &out, &mut |step| {
+        bar.set_message(step.to_string());
+        if stop.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
     bar.finish_and_clear();
     let (directory, dataset) = opened?;
-    let runtime = tokio::runtime::Runtime::new().map_err(Failure::internal)?;
     let (dataset, ending) = runtime.block_on(async {
-        let stop = taugrid_process::signals::stop_token().map_err(Failure::internal)?;
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(Failure::internal)?;
         let address = listener.local_addr().map_err(Failure::internal)?;
         let (sender, watched) = watch::channel(Progress::default());
-        let mut workers = start_workers(options, format!("http://{address}"), &stop);
+        // Ends with the run, whatever ends that first: a signal, or a worker that fails.
+        let ending = stop.child_token();
+        let mut workers = start_workers(options, format!("http://{address}"), &ending);
         let bar = tokio::spawn(progress::show(directory.name().to_owned(), watched));
-        let served = tokio::select! {
-            served = serve(&directory, dataset, listener, sender, stop.clone()) => {
-                served.map_err(|error| directory::explain_serving(&out, &error))
-            }
-            failure = first_failure(&mut workers) => Err(failure),
+        let serving = serve(&directory, dataset, listener, sender, ending.clone());
+        let watching = async {
+            let failure = first_failure(&mut workers).await;
+            ending.cancel();
+            failure
         };
+        let (served, failure) = until_served(serving, watching).await;
         // The bar ends with the coordinator, whose sender it watches.
         let _ = bar.await;
-        served
+        match failure {
+            Some(failure) => Err(failure),
+            None => served.map_err(|error| directory::explain_serving(&out, &error)),
+        }
     })?;
     match ending {
         Ending::Stopped => {
@@ -79,11 +89,24 @@ fn start_workers(
             threads: NonZeroUsize::new(share).unwrap_or(NonZeroUsize::MIN),
             cache: life::default_cache(),
             patience: Duration::from_secs(30),
+            leave_with_coordinator: true,
         };
         let stop = stop.clone();
         workers.spawn(async move { life::run(&worker, &stop).await });
     }
     workers
+}
+
+/// Waits for `serving` to end in order, and gives what it gave; beside it a worker's failure, if there was one before.
+async fn until_served<T>(
+    serving: impl Future<Output = T>,
+    watching: impl Future<Output = Failure>,
+) -> (T, Option<Failure>) {
+    let mut serving = std::pin::pin!(serving);
+    tokio::select! {
+        served = &mut serving => (served, None),
+        failure = watching => (serving.await, Some(failure)),
+    }
 }
 
 /// The failure of the first worker that fails; waits for ever if none does.

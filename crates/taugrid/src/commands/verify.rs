@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::json;
-use taugrid_coordinator::directory::explain;
+use taugrid_coordinator::directory::{explain, stored_landscape};
 use taugrid_process::exit::{Exit, Failure};
 use taugrid_results::Dataset;
 
@@ -30,6 +30,8 @@ pub(crate) fn run(dir: &Path, as_json: bool) -> Result<Exit, Failure> {
         print(format_args!("{} trials in {} parts, {state}", report.rows, report.parts))?;
     }
     if report.is_sound() {
+        let dataset = Dataset::open(dir).map_err(|error| explain(dir, &error))?;
+        stored_landscape(&dataset, dir)?;
         return Ok(Exit::Done);
     }
     let list = report.problems.iter().map(|problem| format!("\n  {problem}")).collect::<String>();

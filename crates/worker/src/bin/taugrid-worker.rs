@@ -62,6 +62,7 @@ async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         threads: arguments.threads.unwrap_or_else(life::default_threads),
         cache: arguments.cache.unwrap_or_else(life::default_cache),
         patience: Duration::from_secs(arguments.patience),
+        leave_with_coordinator: false,
     };
     match life::run(&options, &stop).await {
         Ok(Ending::Finished) => Ok(Exit::Done),
@@ -72,6 +73,9 @@ async fn run(arguments: Arguments) -> Result<Exit, Failure> {
 
 fn explain(error: &WorkerError) -> Failure {
     match error {
+        WorkerError::AccessFile { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+            Failure::interrupted(error)
+        }
         WorkerError::Address { .. }
         | WorkerError::AccessFile { .. }
         | WorkerError::Incompatible(_)
