@@ -1,0 +1,47 @@
+# The daily commands. `just` alone lists them; each is one line that works as well without just.
+
+_list:
+    @just --list --unsorted
+
+# All tests of the workspace.
+test *ARGS:
+    cargo test --workspace {{ ARGS }}
+
+# Format, clippy, dependencies, shell scripts: what a change must be clean of.
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    cargo deny --offline check bans licenses sources
+    shellcheck .ci/run tests/*/check tests/slurm/up tests/slurm/down deploy/slurm/*.sbatch
+
+# Everything that must pass, as CI runs it.
+ci:
+    .ci/run
+
+# The quickstart sweep, from the sweep file to the figure.
+quickstart *ARGS:
+    cargo run --release -- run configs/quickstart.yaml {{ ARGS }}
+
+# Benchmarks.
+bench *ARGS:
+    cargo bench --workspace {{ ARGS }}
+
+# The programs, as the end-to-end checks use them.
+build:
+    cargo build --workspace --bins
+
+# A dataset in DuckDB, Polars and pandas.
+readers: build
+    tests/readers/check
+
+# A sweep on a real Slurm cluster on this machine, with a worker killed. Needs Debian or Ubuntu.
+slurm: build
+    tests/slurm/check
+
+# A sweep in containers, with a worker killed. Needs root and Debian or Ubuntu.
+containers: build
+    tests/containers/check
+
+# The API documentation of the workspace.
+docs *ARGS:
+    RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps {{ ARGS }}
