@@ -27,7 +27,7 @@ enum Command {
     Run {
         /// The sweep file.
         sweep: PathBuf,
-        /// The folder for the results; by default results/<name>.
+        /// The folder for the results; by default results/ and the name of the sweep.
         #[arg(long)]
         out: Option<PathBuf>,
         /// Trials run at once, over all local workers; by default, the cores this process may use.
