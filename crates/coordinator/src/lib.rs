@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | [`machine`] | the pure state machine | nothing |
 //! | [`directory`] | a sweep's output folder: lock, dataset, artifact, summary | disk |
-//! | [`serve`] | the shell that runs a sweep to its end | network, clock |
+//! | [`mod@serve`] | the shell that runs a sweep to its end | network, clock |
 //!
 //! Inside the shell, three parties talk by messages: the *service* holds the workers' streams, the *dispatcher* alone
 //! drives the machine and carries out its effects, and the *writer*, on a thread of its own, makes rows durable.

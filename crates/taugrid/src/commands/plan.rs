@@ -64,7 +64,7 @@ fn predict(sweep: &Sweep, cells: &[Cell]) -> Option<(f64, f64)> {
 }
 
 /// The mean exit time of a 1-D Ornstein–Uhlenbeck process with the cell's quasi-potential V = (B/η)V0 and λmax, in
-/// steps: E[τ] ≈ (√π / 2) (e^V − 1) / (λ √V), which has the right exponent in any dimension and a prefactor that serves.
+/// steps: the mean τ ≈ (√π / 2) (e^V − 1) / (λ √V), which has the right exponent in any dimension and a prefactor that serves.
 fn mean_steps(cell: &Cell, physics: &Physics, landscape: &BuiltLandscape) -> Option<f64> {
     let effective = effective::effective(cell, physics.domain(), true, landscape.curvature());
     let v = effective.exponent_freidlin_wentzell?;
