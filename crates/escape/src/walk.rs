@@ -10,7 +10,7 @@ use crate::rng::{Stream, StreamKey};
 pub enum Outcome {
     /// It left D.
     Exited,
-    /// It left D with a state that is not finite. Counts as an exit.
+    /// It left D with a state that is not finite, or whose loss or radius is not. Counts as an exit.
     Diverged,
     /// It was still inside at `max_steps`.
     Censored,
@@ -111,8 +111,7 @@ impl<L: Landscape, S: Step<L>> Walker for ScalarWalker<'_, L, S> {
             self.walk.step.step(&self.walk.landscape, &mut self.state, &mut self.scratch);
             self.steps += 1;
             if self.has_left() {
-                let finite = self.state.x.iter().all(|x| x.is_finite());
-                return Some(self.record(if finite { Outcome::Exited } else { Outcome::Diverged }));
+                return Some(self.record(Outcome::Exited));
             }
         }
         (self.steps == self.walk.max_steps).then(|| self.record(Outcome::Censored))
@@ -130,13 +129,12 @@ impl<L: Landscape, S: Step<L>> ScalarWalker<'_, L, S> {
 
     fn record(&mut self, outcome: Outcome) -> TrialRecord {
         let excess = self.walk.landscape.excess_loss(&self.state.z, &mut self.state.workspace);
-        TrialRecord {
-            trial: self.trial,
-            outcome,
-            steps: self.steps,
-            exit_loss: one_nan(self.walk.beta * excess),
-            exit_radius: one_nan(squared_norm(&self.state.x).sqrt()),
-        }
+        let exit_loss = one_nan(self.walk.beta * excess);
+        let exit_radius = one_nan(squared_norm(&self.state.x).sqrt());
+        // A state with a coordinate that is not finite has no finite radius.
+        let finite = exit_loss.is_finite() && exit_radius.is_finite();
+        let outcome = if outcome == Outcome::Exited && !finite { Outcome::Diverged } else { outcome };
+        TrialRecord { trial: self.trial, outcome, steps: self.steps, exit_loss, exit_radius }
     }
 }
 
@@ -147,4 +145,72 @@ fn squared_norm(x: &[f64]) -> f64 {
 /// The sign and payload of a NaN differ between instruction sets; in the dataset there is one NaN.
 fn one_nan(value: f64) -> f64 {
     if value.is_nan() { f64::NAN } else { value }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Domain;
+    use crate::dynamics::{Covariance, Dynamics};
+    use crate::landscape::quadratic::Quadratic;
+    use crate::problem::{AnyLandscape, CellProblem};
+    use crate::scale::Scale;
+    use std::sync::Arc;
+
+    fn problem(eta: f64, radius: f64, max_steps: u64) -> CellProblem {
+        CellProblem {
+            landscape: AnyLandscape::Quadratic(Arc::new(Quadratic::new(vec![1.0, 0.5]).expect("positive"))),
+            domain: Domain::Ball { radius, follows_alpha: true },
+            dynamics: Dynamics::GaussianSgd(Covariance::Hessian),
+            scale: Scale { alpha: 2.0, beta: 3.0 },
+            eta,
+            batch_size: 1,
+            max_steps,
+        }
+    }
+
+    fn run(problem: &CellProblem, trial: u64) -> TrialRecord {
+        let simulation = problem.simulation(1, 2).expect("it can be simulated");
+        let mut walker = simulation.walker();
+        walker.start(trial);
+        std::iter::from_fn(|| Some(walker.advance())).flatten().next().expect("it ends")
+    }
+
+    #[test]
+    fn a_trial_that_stays_inside_is_censored_at_the_last_step() {
+        let record = run(&problem(0.01, 100.0, 70_000), 0);
+        assert_eq!((record.outcome, record.steps, record.exit_step()), (Outcome::Censored, 70_000, None));
+        assert!(record.exit_radius < 100.0);
+    }
+
+    #[test]
+    fn a_trial_that_leaves_is_just_outside_and_was_inside_before() {
+        let record = run(&problem(0.05, 1.0, 1_000_000), 3);
+        assert_eq!(record.outcome, Outcome::Exited);
+        assert!(record.exit_radius >= 1.0 / 2f64.sqrt());
+        let before = run(&problem(0.05, 1.0, record.steps - 1), 3);
+        assert_eq!((before.outcome, before.steps), (Outcome::Censored, record.steps - 1));
+    }
+
+    /// ηλ far above 2: every step multiplies θ, until it overflows in a domain that holds every finite point.
+    #[test]
+    fn what_overflows_has_left_and_is_told_apart() {
+        let record = run(&problem(100.0, f64::MAX, 1_000_000), 0);
+        assert_eq!(record.outcome, Outcome::Diverged);
+        assert_eq!(record.exit_step(), Some(record.steps));
+        assert!(record.steps < 1000 && !record.exit_radius.is_finite());
+    }
+
+    #[test]
+    fn a_walker_carries_nothing_from_trial_to_trial() {
+        let problem = problem(0.1, 1.0, 1_000_000);
+        let simulation = problem.simulation(1, 2).expect("it can be simulated");
+        let mut walker = simulation.walker();
+        let mut one_after_the_other = [5, 2, 5].map(|trial| {
+            walker.start(trial);
+            std::iter::from_fn(|| Some(walker.advance())).flatten().next().expect("it ends")
+        });
+        one_after_the_other.rotate_left(1);
+        assert_eq!(one_after_the_other, [2, 5, 5].map(|trial| run(&problem, trial)));
+    }
 }

@@ -88,6 +88,7 @@ impl World {
     }
 
     fn step(&mut self, event: Event) {
+        let mut dismissed = Vec::new();
         for effect in self.machine.step(event) {
             match effect {
                 Effect::Lease { worker, lease, cell, trials } => {
@@ -115,9 +116,7 @@ impl World {
                     let index = self.processes.iter().position(|p| p.connection == worker).expect("dismissed nobody");
                     let mut process = self.processes.remove(index);
                     process.leases.clear();
-                    self.next_connection += 1;
-                    process.connection = WorkerId(self.next_connection);
-                    self.attach(process);
+                    dismissed.push(process);
                 }
                 Effect::Flush => {}
                 Effect::Finish => {
@@ -125,6 +124,12 @@ impl World {
                     self.finished = true;
                 }
             }
+        }
+        // They come back once all effects are carried out, as the shell carries them out.
+        for mut process in dismissed {
+            self.next_connection += 1;
+            process.connection = WorkerId(self.next_connection);
+            self.attach(process);
         }
     }
 
@@ -237,7 +242,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig::with_cases(3000))]
     #[test]
     fn every_history_ends_with_every_trial_durable(acts in prop::collection::vec(act(), 0..120)) {
         let mut world = World::new();

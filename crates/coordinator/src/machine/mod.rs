@@ -327,8 +327,13 @@ impl Machine {
             .filter(|(_, state)| at.saturating_sub(state.heard) > self.tuning.silence)
             .map(|(&worker, _)| worker)
             .collect();
-        for worker in silent {
-            self.dismiss(worker, Dismissal::Silent, effects);
+        // All of them first: what one held is not to be leased to the next.
+        for &worker in &silent {
+            effects.push(Effect::Dismiss { worker, reason: Dismissal::Silent });
+            self.remove(worker);
+        }
+        if !silent.is_empty() {
+            self.fill_all(effects);
         }
     }
 
@@ -339,15 +344,26 @@ impl Machine {
 
     /// A worker is gone: what it held and had not sent is free at once, and idle workers get it.
     fn forget(&mut self, worker: WorkerId, effects: &mut Vec<Effect>) {
-        let Some(state) = self.workers.remove(&worker) else { return };
+        if self.remove(worker) {
+            self.fill_all(effects);
+        }
+    }
+
+    /// Frees what a worker held; whether it was there.
+    fn remove(&mut self, worker: WorkerId) -> bool {
+        let Some(state) = self.workers.remove(&worker) else { return false };
         for lease in state.leases {
             if let Some(lease) = self.leases.remove(&lease) {
                 self.reopen(&lease);
             }
         }
-        let others: Vec<_> = self.workers.keys().copied().collect();
-        for other in others {
-            self.fill(other, effects);
+        true
+    }
+
+    fn fill_all(&mut self, effects: &mut Vec<Effect>) {
+        let workers: Vec<_> = self.workers.keys().copied().collect();
+        for worker in workers {
+            self.fill(worker, effects);
         }
     }
 
