@@ -47,8 +47,7 @@ impl SweepDirectory {
         let cells = sweep.cells();
         let dataset = Dataset::create_or_resume(path, sweep.text(), &sweep.name, &physics, &cells, sweep.trials)
             .map_err(|error| explain(path, &error))?;
-        let artifact = stored_artifact(&physics, &dataset, path, &sweep, progress)?;
-        let decoded = artifact.as_ref().map(|artifact| decode(path, &artifact.bytes)).transpose()?;
+        let (artifact, decoded) = stored_artifact(&physics, &dataset, path, &sweep, progress)?.unzip();
         let landscape = physics.landscape(decoded.as_ref()).map_err(Failure::internal)?;
         let sweep_id = physics.sweep_id();
         let directory =
@@ -60,7 +59,7 @@ impl SweepDirectory {
     pub fn finish(&self, mut dataset: Dataset) -> Result<Vec<CellSummary>, Failure> {
         let explain = |error| explain(&self.path, &error);
         dataset.compact().map_err(explain)?;
-        let summaries = summarize_all(&dataset, &self.physics, &self.landscape).map_err(explain)?;
+        let summaries = summarize_all(&dataset, &self.landscape).map_err(explain)?;
         dataset.write_cells(&summaries).map_err(explain)?;
         dataset.update_completeness().map_err(explain)?;
         Ok(summaries)
@@ -105,19 +104,14 @@ impl SweepDirectory {
 pub fn survey(path: &Path) -> Result<(String, Vec<CellSummary>), Failure> {
     let explain = |error| explain(path, &error);
     let dataset = Dataset::open(path).map_err(explain)?;
-    let physics = dataset.physics().clone();
     let landscape = stored_landscape(&dataset, path)?;
-    let summaries = summarize_all(&dataset, &physics, &landscape).map_err(explain)?;
+    let summaries = summarize_all(&dataset, &landscape).map_err(explain)?;
     Ok((dataset.manifest().name.clone(), summaries))
 }
 
-fn summarize_all(
-    dataset: &Dataset,
-    physics: &Physics,
-    landscape: &BuiltLandscape,
-) -> Result<Vec<CellSummary>, DatasetError> {
+fn summarize_all(dataset: &Dataset, landscape: &BuiltLandscape) -> Result<Vec<CellSummary>, DatasetError> {
     let quadratic = matches!(landscape, BuiltLandscape::Quadratic(_));
-    let manifest = dataset.manifest();
+    let (manifest, physics) = (dataset.manifest(), dataset.physics());
     let mut summaries = Vec::new();
     dataset.for_each_cell(|cell, rows| {
         // The sweep as it is now: one that shrank keeps the rows that it had.
@@ -138,24 +132,21 @@ pub fn stored_landscape(dataset: &Dataset, path: &Path) -> Result<BuiltLandscape
         let bytes = dataset.store().read(ARTIFACT).map_err(|error| {
             Failure::dataset(format!("{}: {error}; run the sweep again, and it is made again", file.display()))
         })?;
-        Some(decode(path, &bytes)?)
+        Some(Artifact::decode(&bytes).map_err(|error| Failure::dataset(format!("{}: {error}", file.display())))?)
     } else {
         None
     };
     physics.landscape(artifact.as_ref()).map_err(|error| Failure::dataset(format!("{}: {error}", file.display())))
 }
 
-fn decode(path: &Path, bytes: &[u8]) -> Result<Artifact, Failure> {
-    Artifact::decode(bytes).map_err(|error| Failure::dataset(format!("{}: {error}", path.join(ARTIFACT).display())))
-}
-
+/// The artifact of `sweep`, from the folder or made now, as it goes over the wire and decoded; `None` if it needs none.
 fn stored_artifact(
     physics: &Physics,
     dataset: &Dataset,
     path: &Path,
     sweep: &Sweep,
     progress: &mut dyn FnMut(Preparation) -> ControlFlow<()>,
-) -> Result<Option<ArtifactBytes>, Failure> {
+) -> Result<Option<(ArtifactBytes, Artifact)>, Failure> {
     if !physics.needs_artifact() {
         return Ok(None);
     }
@@ -166,10 +157,12 @@ fn stored_artifact(
         Err(error) => return Err(explain_store(path, &error)),
     };
     // One that is damaged, or that a sweep left which never came to a row, is made again: it comes out the same.
-    let usable = stored
-        .filter(|bytes| Artifact::decode(bytes).is_ok_and(|artifact| artifact.landscape_id == physics.landscape_id()));
-    let bytes = match usable {
-        Some(bytes) => bytes,
+    let usable = stored.and_then(|bytes| {
+        let artifact = Artifact::decode(&bytes).ok()?;
+        (artifact.landscape_id == physics.landscape_id()).then_some((bytes, artifact))
+    });
+    let (bytes, artifact) = match usable {
+        Some(usable) => usable,
         None => {
             tracing::info!("preparing the landscape");
             let artifact = sweep.prepare(progress).map_err(|error| match error {
@@ -181,10 +174,10 @@ fn stored_artifact(
             };
             let bytes = artifact.encode();
             store.replace(ARTIFACT, &bytes).map_err(|error| explain_store(path, &error))?;
-            bytes
+            (bytes, artifact)
         }
     };
-    Ok(Some(ArtifactBytes { sha256: Artifact::sha256(&bytes), bytes: bytes.into() }))
+    Ok(Some((ArtifactBytes { sha256: Artifact::sha256(&bytes), bytes: bytes.into() }, artifact)))
 }
 
 /// Takes the folder for this process alone.

@@ -90,7 +90,6 @@ pub async fn serve(
     let (hang_up, hung_up) = oneshot::channel::<()>();
     let server = tokio::spawn(
         Server::builder()
-            .tcp_nodelay(true)
             .initial_stream_window_size(Some(WINDOW_BYTES))
             .initial_connection_window_size(Some(WINDOW_BYTES))
             .http2_keepalive_interval(Some(Duration::from_secs(5)))

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use taugrid_sweep::Artifact;
 use taugrid_wire::v1::{
-    CoordinatorMessage, Farewell, Goodbye, Heartbeat, Hello, Lease, LeaseDone, Ready, WorkerMessage,
+    CoordinatorMessage, Farewell, Goodbye, Heartbeat, Hello, Lease, LeaseDone, Ready, Welcome, WorkerMessage,
     coordinator_message, dispatch_client::DispatchClient, worker_message::Kind,
 };
 use taugrid_wire::{MAX_MESSAGE_BYTES, PROTOCOL, RELEASE, WINDOW_BYTES};
@@ -102,7 +102,7 @@ async fn serve(
     mut client: DispatchClient<Channel>,
     outgoing: &mpsc::Sender<WorkerMessage>,
     incoming: Streaming<CoordinatorMessage>,
-    welcome: &taugrid_wire::v1::Welcome,
+    welcome: &Welcome,
     options: &Options,
     stop: &CancellationToken,
 ) -> Result<Parting, WorkerError> {
@@ -115,12 +115,10 @@ async fn serve(
     for results in outbox.unacknowledged() {
         say(outgoing, Kind::Results(results)).await?;
     }
-    while let Some(results) = outbox.next(setup.cells())? {
-        say(outgoing, Kind::Results(results)).await?;
-    }
-    say(outgoing, Kind::Ready(Ready {})).await?;
     let void = Arc::new(AtomicBool::new(false));
     let mut session = Session { setup, outbox, pool, outgoing, void: &void, session: *session, done: Vec::new() };
+    session.send_all().await?;
+    say(outgoing, Kind::Ready(Ready {})).await?;
     let parting = session.serve(reports, incoming, stop).await;
     void.store(true, Ordering::Relaxed);
     parting
@@ -139,18 +137,11 @@ async fn connect(url: &str) -> Result<DispatchClient<Channel>, WorkerError> {
     Ok(DispatchClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES))
 }
 
-async fn set_up(
-    welcome: &taugrid_wire::v1::Welcome,
-    cache: &Path,
-    client: &mut DispatchClient<Channel>,
-) -> Result<Setup, WorkerError> {
+async fn set_up(welcome: &Welcome, cache: &Path, client: &mut DispatchClient<Channel>) -> Result<Setup, WorkerError> {
     let physics = Setup::physics(welcome)?;
     let artifact = match &welcome.artifact {
         None => None,
-        Some(wanted) => {
-            let bytes = artifact::obtain(wanted, cache, client).await?;
-            Some(bytes)
-        }
+        Some(wanted) => Some(artifact::obtain(wanted, cache, client).await?),
     };
     // Building a landscape is work: not for a thread that serves connections.
     let sweep = welcome.sweep.clone();

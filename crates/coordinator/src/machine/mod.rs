@@ -297,13 +297,13 @@ impl Machine {
         let held = self.workers.get_mut(&worker).is_some_and(|state| state.leases.remove(&lease));
         let Some(state) = self.leases.remove(&lease).filter(|_| held) else {
             if self.workers.contains_key(&worker) {
-                self.dismiss(worker, Dismissal::UnknownLease, effects);
+                self.dismiss(&[worker], Dismissal::UnknownLease, effects);
             }
             return;
         };
         if !state.missing.is_empty() {
             self.reopen(&state);
-            self.dismiss(worker, Dismissal::RowsMissing, effects);
+            self.dismiss(&[worker], Dismissal::RowsMissing, effects);
             return;
         }
         if let Some(cell) = self.cells.get_mut(&state.cell) {
@@ -327,19 +327,18 @@ impl Machine {
             .filter(|(_, state)| at.saturating_sub(state.heard) > self.tuning.silence)
             .map(|(&worker, _)| worker)
             .collect();
-        // All of them first: what one held is not to be leased to the next.
-        for &worker in &silent {
-            effects.push(Effect::Dismiss { worker, reason: Dismissal::Silent });
-            self.remove(worker);
-        }
-        if !silent.is_empty() {
-            self.fill_all(effects);
-        }
+        self.dismiss(&silent, Dismissal::Silent, effects);
     }
 
-    fn dismiss(&mut self, worker: WorkerId, reason: Dismissal, effects: &mut Vec<Effect>) {
-        effects.push(Effect::Dismiss { worker, reason });
-        self.forget(worker, effects);
+    /// All of them go before anything is leased anew: what one held is not to go to the next.
+    fn dismiss(&mut self, workers: &[WorkerId], reason: Dismissal, effects: &mut Vec<Effect>) {
+        for &worker in workers {
+            effects.push(Effect::Dismiss { worker, reason });
+            self.remove(worker);
+        }
+        if !workers.is_empty() {
+            self.fill_all(effects);
+        }
     }
 
     /// A worker is gone: what it held and had not sent is free at once, and idle workers get it.

@@ -112,11 +112,12 @@ async fn until_served<T>(
 /// The failure of the first worker that fails; waits for ever if none does.
 async fn first_failure(workers: &mut JoinSet<Result<life::Ending, life::WorkerError>>) -> Failure {
     while let Some(ended) = workers.join_next().await {
-        match ended {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => return Failure::internal(format!("a local worker failed: {error}")),
-            Err(error) => return Failure::internal(format!("a local worker failed: {error}")),
-        }
+        let error = match ended {
+            Ok(Ok(_)) => continue,
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        return Failure::internal(format!("a local worker failed: {error}"));
     }
     std::future::pending().await
 }
