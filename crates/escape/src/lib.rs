@@ -24,5 +24,6 @@ pub mod landscape;
 pub mod problem;
 pub mod rng;
 pub mod scale;
+pub mod simd;
 pub mod training;
 pub mod walk;
