@@ -1,37 +1,70 @@
 //! Many trials on all cores.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use rayon::iter::{IntoParallelIterator, ParallelIterator};
-
-use crate::walk::{Simulation, TrialRecord};
+use crate::walk::{Advance, Queue, Simulation, TrialRecord};
 
 /// Where finished trials go. One sink serves one thread for a while; it is dropped when that thread has nothing left to
 /// add, and a sink that gathers records hands them on then.
 pub trait Sink: Send {
     /// Takes a finished trial. Trials finish in no order.
     fn record(&mut self, record: TrialRecord);
+
+    /// Told after every go of a millisecond or so what was done in it.
+    fn advanced(&mut self, advance: Advance) {
+        let _ = advance;
+    }
 }
 
-/// Runs `trials` on the current rayon pool, each record to a sink made by `sink`. Once `stop` is set, trials that are
-/// not finished are abandoned within about a millisecond; what was recorded stays recorded.
+/// Trials first, first + 1, … of a range, to whoever asks.
+pub struct RangeQueue {
+    next: AtomicU64,
+    end: u64,
+}
+
+impl RangeQueue {
+    /// The trials of `range`.
+    pub fn new(range: Range<u64>) -> Self {
+        Self { next: AtomicU64::new(range.start), end: range.end }
+    }
+}
+
+impl Queue for RangeQueue {
+    fn next(&self) -> Option<u64> {
+        // Looked at first, so that it never runs away from the end.
+        if self.next.load(Ordering::Relaxed) >= self.end {
+            return None;
+        }
+        let trial = self.next.fetch_add(1, Ordering::Relaxed);
+        (trial < self.end).then_some(trial)
+    }
+}
+
+/// Walks trials of `queue` on this thread until there are none left. Once `stop` is set, trials that are not finished are
+/// abandoned within about a millisecond; what was recorded stays recorded.
+pub fn walk(simulation: &dyn Simulation, queue: &dyn Queue, stop: &AtomicBool, sink: &mut dyn Sink) {
+    let mut walker = simulation.walker();
+    let mut finished = Vec::new();
+    while !stop.load(Ordering::Relaxed) {
+        let advance = walker.advance(queue, &mut finished);
+        finished.drain(..).for_each(|record| sink.record(record));
+        sink.advanced(advance);
+        if advance.idle {
+            break;
+        }
+    }
+}
+
+/// Runs `trials` on the current rayon pool, each record to a sink made by `sink`, one a thread. See [`walk`].
 pub fn run<S: Sink>(simulation: &dyn Simulation, trials: Range<u64>, stop: &AtomicBool, sink: impl Fn() -> S + Sync) {
-    trials
-        .into_par_iter()
-        .fold(
-            || None,
-            |seat, trial| {
-                let (mut walker, mut sink) = seat.unwrap_or_else(|| (simulation.walker(), sink()));
-                walker.start(trial);
-                while !stop.load(Ordering::Relaxed) {
-                    if let Some(record) = walker.advance() {
-                        sink.record(record);
-                        break;
-                    }
-                }
-                Some((walker, sink))
-            },
-        )
-        .for_each(drop);
+    let count = trials.end.saturating_sub(trials.start);
+    let queue = RangeQueue::new(trials);
+    // More threads than trials, or than groups of lanes, would only share the lanes out more thinly.
+    let walkers = count.div_ceil(simulation.lanes() as u64).clamp(1, rayon::current_num_threads() as u64);
+    rayon::scope(|scope| {
+        for _ in 0..walkers {
+            scope.spawn(|_| walk(simulation, &queue, stop, &mut sink()));
+        }
+    });
 }

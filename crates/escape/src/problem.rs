@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::domain::Domain;
+use crate::domain::{Boundary, Domain};
 use crate::dynamics::gaussian_sgd::GaussianSgd;
 use crate::dynamics::sgd::Sgd;
 use crate::dynamics::{Covariance, Dynamics, Step};
@@ -12,7 +12,11 @@ use crate::landscape::quadratic::Quadratic;
 use crate::landscape::{Curvature, ExampleLoss, Landscape};
 use crate::rng::StreamKey;
 use crate::scale::Scale;
-use crate::walk::{Simulation, Walk};
+use crate::simd::Isa;
+use crate::walk::Simulation;
+use crate::walk::lanes::{Coordinate, LaneWalk};
+use crate::walk::real::Real;
+use crate::walk::scalar::ScalarWalk;
 
 /// A landscape of any kind; cheap to clone.
 #[derive(Clone)]
@@ -50,6 +54,26 @@ pub struct CellProblem {
     pub batch_size: u64,
     /// Steps after which a trial that is still inside is censored.
     pub max_steps: u64,
+    /// What the state of a trial is kept in.
+    pub dtype: Dtype,
+}
+
+/// What the state of a trial is kept in. Either way the normals of the lane kernels have the resolution of f32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dtype {
+    /// f32, wherever it resolves the cell; see [`CellProblem::simulation`].
+    #[default]
+    F32,
+    /// f64.
+    F64,
+}
+
+/// Whether f32 resolves a coordinate: the noise of a step is at least 700 times the last place of its stationary spread
+/// (noise/√(2·pull) of it), so that roundings are dithered and add less than 10⁻⁶ to its variance; and what the kernel
+/// multiplies by is far from underflow.
+fn f32_resolves(coordinate: &Coordinate) -> bool {
+    let sigma = coordinate.noise / coordinate.unit;
+    coordinate.pull >= 1e-9 && sigma >= 1e-30 && sigma <= 1e30 && coordinate.pull <= 1e6
 }
 
 /// A combination that cannot be simulated.
@@ -91,8 +115,13 @@ impl CellProblem {
         let Self { scale, eta, batch_size, .. } = *self;
         Ok(match (&self.landscape, self.dynamics) {
             (AnyLandscape::Quadratic(quadratic), Dynamics::GaussianSgd(covariance)) => {
-                let step = GaussianSgd::on_quadratic(quadratic, covariance, scale, eta, batch_size);
-                self.walk(quadratic, step, key)
+                let coordinates = self.coordinates(quadratic, covariance);
+                match self.dtype {
+                    Dtype::F32 if coordinates.iter().all(f32_resolves) => {
+                        self.lanes::<f32>(quadratic, &coordinates, key)
+                    }
+                    _ => self.lanes::<f64>(quadratic, &coordinates, key),
+                }
             }
             (AnyLandscape::Quadratic(_), Dynamics::Sgd) => return Err(ProblemError::SgdWithoutExamples),
             (AnyLandscape::Mlp(mlp), Dynamics::GaussianSgd(Covariance::Identity)) => {
@@ -111,13 +140,51 @@ impl CellProblem {
         })
     }
 
+    /// A quadratic's coordinates under noise of this covariance.
+    fn coordinates(&self, quadratic: &Quadratic, covariance: Covariance) -> Vec<Coordinate> {
+        let boundary = self.domain.boundary(self.scale);
+        let scale = |h: f64| match boundary {
+            // Where the square of the radius overflows, any unit will do that a state can leave.
+            Boundary::SquaredRadius(square) => square.sqrt().min(f64::MAX.sqrt()),
+            Boundary::BaseExcess(depth) => (2.0 * depth / (self.scale.alpha * h)).sqrt(),
+        };
+        let coordinate = |&h: &f64| {
+            let curvature = self.scale.hessian_factor() * h;
+            let variance = match covariance {
+                Covariance::Hessian => curvature,
+                Covariance::Identity => 1.0,
+            };
+            let noise = self.eta * (variance / self.batch_size as f64).sqrt();
+            Coordinate { pull: self.eta * curvature, noise, unit: scale(h) }
+        };
+        quadratic.eigenvalues().iter().map(coordinate).collect()
+    }
+
+    fn lanes<R: Real>(
+        &self,
+        quadratic: &Arc<Quadratic>,
+        coordinates: &[Coordinate],
+        key: StreamKey,
+    ) -> Box<dyn Simulation> {
+        Box::new(LaneWalk::<R>::new(
+            Arc::clone(quadratic),
+            coordinates,
+            self.domain.boundary(self.scale),
+            self.scale.stretch(),
+            self.scale.beta,
+            self.max_steps,
+            key,
+            Isa::current(),
+        ))
+    }
+
     fn walk<L: Landscape + 'static, S: Step<L> + 'static>(
         &self,
         landscape: &Arc<L>,
         step: S,
         key: StreamKey,
     ) -> Box<dyn Simulation> {
-        Box::new(Walk {
+        Box::new(ScalarWalk {
             landscape: Arc::clone(landscape),
             step,
             boundary: self.domain.boundary(self.scale),

@@ -1,14 +1,24 @@
 //! Keyed streams of random numbers: every trial has its own, a pure function of (seed, cell, trial).
 //!
-//! Only integer arithmetic, `+ − × ÷` and `sqrt` are used, each of which IEEE 754 rounds in one way only, so the same
-//! stream has the same bits on every machine.
+//! Only integer arithmetic, `+ − × ÷`, `sqrt` and fused multiply-adds are used, each of which IEEE 754 rounds in one
+//! way only, so the same stream has the same bits on every machine.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`stream`](Stream) | one trial's words and f64 normals, by counter: Philox4x32-10 |
+//! | [`lanes`](Lanes) | sixteen generators side by side, for the kernels: xoshiro128++ seeded through Philox |
+//! | `lane_normal` | their normals, at the resolution of f32 |
+//! | `normal` | normals at the resolution of f64 |
 
+pub(crate) mod lane_normal;
+mod lanes;
 mod normal;
 pub mod philox;
 mod stream;
 
+pub use lanes::Lanes;
 pub use stream::{Stream, StreamKey};
 
 /// Counts up whenever a stream's numbers change for the same key; kept with every dataset, for rows of different
 /// versions must not be mixed.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;

@@ -12,7 +12,7 @@ use taugrid_escape::domain::Domain;
 use taugrid_escape::dynamics::{Covariance, Dynamics};
 use taugrid_escape::ensemble::{self, Sink};
 use taugrid_escape::landscape::quadratic::Quadratic;
-use taugrid_escape::problem::{AnyLandscape, CellProblem};
+use taugrid_escape::problem::{AnyLandscape, CellProblem, Dtype};
 use taugrid_escape::scale::Scale;
 use taugrid_escape::walk::TrialRecord;
 
@@ -85,6 +85,7 @@ fn read(row: &Value) -> Oracle {
             eta: number(&cell["eta"]),
             batch_size: cell["batch_size"].as_u64().expect("an integer"),
             max_steps: u64::MAX,
+            dtype: Dtype::F32,
         },
     }
 }

@@ -1,0 +1,107 @@
+//! One trial at a time on any landscape, in f64: the plain path, for what no kernel is written for.
+
+use std::sync::Arc;
+
+use super::{Advance, Outcome, Queue, Simulation, TrialRecord, Walker, one_nan};
+use crate::domain::Boundary;
+use crate::dynamics::{State, Step};
+use crate::landscape::Landscape;
+use crate::rng::{Stream, StreamKey};
+
+/// A cell with its landscape and dynamics known to the compiler.
+pub(crate) struct ScalarWalk<L, S> {
+    pub(crate) landscape: Arc<L>,
+    pub(crate) step: S,
+    pub(crate) boundary: Boundary,
+    /// β, which makes a base excess loss one of L_αβ.
+    pub(crate) beta: f64,
+    pub(crate) max_steps: u64,
+    pub(crate) key: StreamKey,
+}
+
+impl<L: Landscape, S: Step<L>> Simulation for ScalarWalk<L, S> {
+    fn lanes(&self) -> usize {
+        1
+    }
+
+    fn walker(&self) -> Box<dyn Walker + '_> {
+        const WORK_BETWEEN_LOOKS: u64 = 1 << 20;
+        Box::new(ScalarWalker {
+            walk: self,
+            state: State::at_minimum(&*self.landscape, Stream::new(self.key, 0)),
+            scratch: self.step.scratch(),
+            trial: None,
+            steps: 0,
+            slice: (WORK_BETWEEN_LOOKS / self.step.work(&self.landscape).max(1)).clamp(1, 1 << 16),
+        })
+    }
+}
+
+struct ScalarWalker<'a, L: Landscape, S: Step<L>> {
+    walk: &'a ScalarWalk<L, S>,
+    state: State<L>,
+    scratch: S::Scratch,
+    trial: Option<u64>,
+    steps: u64,
+    slice: u64,
+}
+
+impl<L: Landscape, S: Step<L>> Walker for ScalarWalker<'_, L, S> {
+    fn advance(&mut self, queue: &dyn Queue, finished: &mut Vec<TrialRecord>) -> Advance {
+        let mut left = self.slice;
+        while left > 0 {
+            let Some(trial) = self.trial.or_else(|| self.begin(queue)) else { break };
+            let steps = left.min(self.walk.max_steps - self.steps);
+            let before = self.steps;
+            let record = self.go(trial, steps);
+            left -= self.steps - before;
+            if let Some(record) = record {
+                finished.push(record);
+                self.trial = None;
+            }
+        }
+        Advance { steps: self.slice - left, idle: self.trial.is_none() && left > 0 }
+    }
+}
+
+impl<L: Landscape, S: Step<L>> ScalarWalker<'_, L, S> {
+    fn begin(&mut self, queue: &dyn Queue) -> Option<u64> {
+        let trial = queue.next()?;
+        self.state.restart(Stream::new(self.walk.key, trial));
+        self.steps = 0;
+        self.trial = Some(trial);
+        self.trial
+    }
+
+    /// Goes on for so many steps, at least one. The record, if the trial ended.
+    fn go(&mut self, trial: u64, steps: u64) -> Option<TrialRecord> {
+        for _ in 0..steps {
+            self.walk.step.step(&self.walk.landscape, &mut self.state, &mut self.scratch);
+            self.steps += 1;
+            if self.has_left() {
+                return Some(self.record(trial, true));
+            }
+        }
+        (self.steps == self.walk.max_steps).then(|| self.record(trial, false))
+    }
+
+    fn has_left(&mut self) -> bool {
+        let value = match self.walk.boundary {
+            Boundary::SquaredRadius(_) => squared_norm(&self.state.x),
+            Boundary::BaseExcess(_) => self.walk.landscape.excess_loss(&self.state.z, &mut self.state.workspace),
+        };
+        self.walk.boundary.left(value)
+    }
+
+    fn record(&mut self, trial: u64, left: bool) -> TrialRecord {
+        let excess = self.walk.landscape.excess_loss(&self.state.z, &mut self.state.workspace);
+        let exit_loss = one_nan(self.walk.beta * excess);
+        let exit_radius = one_nan(squared_norm(&self.state.x).sqrt());
+        let outcome = Outcome::of(left, exit_loss, exit_radius);
+        TrialRecord { trial, outcome, steps: self.steps, exit_loss, exit_radius }
+    }
+}
+
+fn squared_norm(x: &[f64]) -> f64 {
+    x.iter().map(|x| x * x).sum()
+}
