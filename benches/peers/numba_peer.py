@@ -379,14 +379,15 @@ def measure_mlp(args):
         else:
             chains = common.W4_CHAINS
             each = chains // args.threads
-            make, made = make_minibatch, ("W4", batch, each, 100, W4_HIDDEN, W4_HIDDEN)
+            make, hidden = W4_HIDDEN.get(batch, 64)
+            make, made = make_minibatch, ("W4", batch, each, 100, hidden, hidden)
         rates = common.processes(make, made, args)
         common.report("numba", args.workload, batch, args.threads, chains, rates)
 
 
-W2_TILE = 250
-BLOCK = (50, 250)  # examples, hidden units
-W4_HIDDEN = 64  # 50 and 14 dead ones, for whole vectors
+W2_TILE = 500  # best of 125 ... 1000
+BLOCK = (50, 500)  # examples, hidden units; best of (25, 50, 100) x (250, 500)
+W4_HIDDEN = {1: 64, 10: 56, 100: 56}  # 50 and some dead ones, for whole vectors
 
 if __name__ == "__main__":
     args = common.arguments("numba")

@@ -7,7 +7,7 @@
 
 use super::philox;
 use super::stream::StreamKey;
-use crate::simd::{LANES, Simd};
+use crate::simd::{Isa, Kernel, LANES, Simd};
 
 /// The states of sixteen generators: word w of lane l is `words[w][l]`. All there is to a checkpoint of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,10 +46,33 @@ impl Lanes {
         }
     }
 
+    /// The next words of every lane, row after row.
+    pub fn fill_words(&mut self, isa: Isa, rows: &mut [[u32; LANES]]) {
+        isa.run(Fill { lanes: self, rows });
+    }
+
     /// Into registers.
     #[inline(always)]
     pub(crate) fn load<S: Simd>(&self, s: S) -> Generators<S> {
         Generators(self.words.each_ref().map(|words| s.load_u(words)))
+    }
+}
+
+struct Fill<'a> {
+    lanes: &'a mut Lanes,
+    rows: &'a mut [[u32; LANES]],
+}
+
+impl Kernel for Fill<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let mut generators = self.lanes.load(s);
+        for row in self.rows {
+            s.store_u(generators.next(s), row);
+        }
+        generators.store(s, self.lanes);
     }
 }
 
@@ -89,25 +112,6 @@ impl StreamKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simd::{Isa, Kernel};
-
-    struct Words<'a>(&'a mut Lanes, usize);
-
-    impl Kernel for Words<'_> {
-        type Output = Vec<[u32; LANES]>;
-
-        #[inline(always)]
-        fn run<S: Simd>(self, s: S) -> Self::Output {
-            let mut generators = self.0.load(s);
-            let mut out = vec![[0; LANES]; self.1];
-            for words in &mut out {
-                s.store_u(generators.next(s), words);
-            }
-            generators.store(s, self.0);
-            out
-        }
-    }
-
     /// The first words from the state 1, 2, 3, 4, as the authors' C program gives them.
     #[test]
     fn known_answers() {
@@ -115,8 +119,9 @@ mod tests {
         for isa in Isa::available() {
             let mut lanes = Lanes { words: [[1; LANES], [2; LANES], [3; LANES], [4; LANES]] };
             // In two goes: the state goes to memory and back.
-            let mut words = isa.run(Words(&mut lanes, 3));
-            words.extend(isa.run(Words(&mut lanes, 4)));
+            let mut words = [[0; LANES]; 7];
+            lanes.fill_words(isa, &mut words[..3]);
+            lanes.fill_words(isa, &mut words[3..]);
             assert!(words.iter().zip(expected).all(|(words, expected)| *words == [expected; LANES]), "{isa}");
         }
     }

@@ -16,6 +16,7 @@ mod normal;
 pub mod philox;
 mod stream;
 
+pub use lane_normal::fill_normals;
 pub use lanes::Lanes;
 pub use stream::{Stream, StreamKey};
 
