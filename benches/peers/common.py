@@ -18,6 +18,7 @@ W1_ETA = 0.1
 W1_BATCH = 10
 W1_BARRIER = {1: 0.031, 10: 0.0427, 100: 0.167, 1000: 1.186}
 W1_TRIALS = 10_000
+W1_QUICK_TRIALS = {1: 10_000, 10: 10_000, 100: 2_000, 1000: 600}
 
 # W2, W3, W4: SGD on an MLP with one hidden layer, MSE on one-hot labels.
 EXAMPLES = 10_430
@@ -49,9 +50,10 @@ def arguments(peer, workloads=("W1", "W2", "W3", "W4")):
         "--seconds", type=float, default=2.0, help="length of one repeat of W2, W3, W4"
     )
     parser.add_argument(
-        "--trials", type=int, default=W1_TRIALS, help="trials in one repeat of W1"
+        "--quick", action="store_true", help="fewer trials of W1 for d = 100 and 1000"
     )
     args = parser.parse_args()
+    args.trials = W1_QUICK_TRIALS if args.quick else dict.fromkeys(W1_BARRIER, W1_TRIALS)
     if args.workload == "W1":
         args.threads = 1
         args.sizes = [args.d] if args.d else sorted(W1_BARRIER)
@@ -100,15 +102,16 @@ def measure_w1(peer, args, make):
     their exit steps."""
     pin(0)
     for d in args.sizes:
-        run = make(d, args.trials)
+        trials = args.trials[d]
+        run = make(d, trials)
         rates, exits = [], []
         for repeat in range(args.repeats):
             start = time.perf_counter()
             steps = int(run(repeat + 1))
             rates.append(steps / (time.perf_counter() - start))
-            exits.append(steps / args.trials)
+            exits.append(steps / trials)
         mean = statistics.mean(exits)
-        report(peer, "W1", d, 1, args.trials, rates, mean_exit_step=round(mean, 1))
+        report(peer, "W1", d, 1, trials, rates, mean_exit_step=round(mean, 1))
 
 
 def data():

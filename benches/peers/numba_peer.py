@@ -379,7 +379,7 @@ def measure_mlp(args):
         else:
             chains = common.W4_CHAINS
             each = chains // args.threads
-            make, hidden = W4_HIDDEN.get(batch, 64)
+            hidden = W4_HIDDEN.get(batch, 64)
             make, made = make_minibatch, ("W4", batch, each, 100, hidden, hidden)
         rates = common.processes(make, made, args)
         common.report("numba", args.workload, batch, args.threads, chains, rates)

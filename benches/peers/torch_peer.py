@@ -8,11 +8,11 @@ import common
 
 CHECK = 64  # steps between looks at the recorded losses; the first exit is exact
 LANES = {1: 10_000, 10: 2_500, 100: 512, 1000: 64}
-W3_TILE = 64  # examples
+TILE = 128  # examples; best of 25 ... 256
 
 
 def make_w1(d, trials):
-    """See `common.measure_w1`. The loss of every particle at every step is
+    """See `common.measure_w1`. Twice the loss of every particle at every step is
     kept; after CHECK steps each particle's first exit is looked up, and the
     particles that left are replaced by new trials, at the end dropped."""
     torch.set_num_threads(1)
@@ -25,19 +25,17 @@ def make_w1(d, trials):
         theta, began = torch.zeros(lanes, d), torch.zeros(lanes, dtype=torch.long)
         started, total, step = lanes, 0, 0
         z, square, loss = theta.clone(), theta.clone(), torch.empty(CHECK, lanes)
-        half = 0.5 * h
         while len(theta):
             for k in range(CHECK):
                 z.normal_()
                 if d == 1:
                     theta.mul_(float(a)).add_(z, alpha=float(s))
-                    torch.mul(theta, theta, out=square)
-                    torch.mul(square[:, 0], 0.5, out=loss[k])
+                    torch.mul(theta[:, 0], theta[:, 0], out=loss[k])
                 else:
                     theta.mul_(a).addcmul_(z, s)
                     torch.mul(theta, theta, out=square)
-                    torch.mv(square, half, out=loss[k])
-            left = loss >= barrier
+                    torch.mv(square, h, out=loss[k])
+            left = loss >= 2 * barrier
             gone = left.any(dim=0).nonzero()[:, 0]
             if len(gone):
                 first = left[:, gone].to(torch.uint8).argmax(dim=0)
@@ -90,13 +88,6 @@ class Chains:
         return bool((norm >= common.RADIUS).any())
 
 
-def buffers(batch, hidden):
-    """Scratch of one pass: hidden layer with ones behind it, its derivative,
-    the error, gathered inputs and labels."""
-    a = torch.ones(*batch, hidden + 1)
-    return (a, torch.empty(*batch, hidden), torch.empty(*batch, common.CLASSES))
-
-
 def make_w2(core, batch):
     """W2: `advance` does 20 steps of one chain on one core."""
     torch.set_num_threads(1)
@@ -129,31 +120,38 @@ def make_w2(core, batch):
     return advance
 
 
-def make_w3(core, batch, tile):
-    """W3: `advance` does one step of one chain on one core."""
+def make_tiled(core, workload, batch, tile):
+    """W3, and W2 with a large batch: `advance` does one step of one chain on
+    one core, a few examples at a time so that activations stay in cache."""
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
-    hidden = common.HIDDEN["W3"]
+    hidden = common.HIDDEN[workload]
     x, y = (torch.as_tensor(v) for v in common.data())
     rng = np.random.default_rng(core)
     net = Chains(hidden)
     w1, w2, b2, g1, g2, gb = net.w1, net.w2[:-1], net.w2[-1], net.g1, net.g2[:-1], net.g2[-1]
     full = [torch.empty(tile, n) for n in (hidden, hidden, common.CLASSES)]
-    scale = 2 / common.CLASSES
+    scale = np.float32(2 / common.CLASSES)
+    equal = torch.full((batch, 1), float(scale) / batch)
 
     def advance():
-        weight = torch.as_tensor(common.weights(rng, batch) * np.float32(scale))[:, None]
-        net.grad.zero_()
-        for start in range(0, common.EXAMPLES, tile):
-            xt, yt = x[start : start + tile], y[start : start + tile]
+        if workload == "W2":
+            index = torch.as_tensor(common.draw(rng, 1, batch)[0].astype(np.int64))
+            xs, ys, weight = x.index_select(0, index), y.index_select(0, index), equal
+        else:
+            xs, ys = x, y
+            weight = torch.as_tensor(common.weights(rng, batch) * scale)[:, None]
+        for start in range(0, len(xs), tile):
+            keep = 1.0 if start else 0.0
+            xt, yt = xs[start : start + tile], ys[start : start + tile]
             a, da, e = (buffer[: len(xt)] for buffer in full)
             torch.mm(xt, w1, out=a).clamp_(min=0)
             torch.addmm(b2, a, w2, out=e).sub_(yt).mul_(weight[start : start + tile])
             torch.mm(e, w2.T, out=da)
             torch.ops.aten.threshold_backward.grad_input(da, a, 0, grad_input=da)
-            g2.addmm_(a.T, e)
-            gb.add_(e.sum(dim=0))
-            g1.addmm_(xt.T, da)
+            g2.addmm_(a.T, e, beta=keep)
+            gb.mul_(keep).add_(e.sum(dim=0))
+            g1.addmm_(xt.T, da, beta=keep)
         net.flat.add_(net.grad, alpha=-common.MLP_ETA)
         if net.left():
             raise SystemExit("left the ball")
@@ -200,10 +198,10 @@ def measure_mlp(args):
     """W2, W3, W4: one process with one thread on each core."""
     for batch in args.sizes:
         chains = args.threads
-        if args.workload == "W2":
+        if args.workload == "W3" or (args.workload == "W2" and batch > 100):
+            make, made = make_tiled, (args.workload, batch, TILE)
+        elif args.workload == "W2":
             make, made = make_w2, (batch,)
-        elif args.workload == "W3":
-            make, made = make_w3, (batch, W3_TILE)
         else:
             chains = common.W4_CHAINS
             make, made = make_w4, (batch, chains // args.threads)

@@ -95,6 +95,11 @@ impl SweepDirectory {
         &self.sweep_id
     }
 
+    /// Trials of `cell` that one thread of a worker runs side by side.
+    pub(crate) fn lanes(&self, cell: &Cell) -> u64 {
+        self.physics.problem(cell, &self.landscape).lanes() as u64
+    }
+
     pub(crate) fn artifact_bytes(&self) -> Option<ArtifactBytes> {
         self.artifact.clone()
     }

@@ -70,8 +70,8 @@ pub async fn serve(
     let cells = directory.cells();
     // With the cells that the sweep had and has no more, whose rows a worker may still hold.
     let known_cells = Arc::new(dataset.cells().clone());
-    let machine =
-        Machine::new(cells.iter().map(|cell| cell.key), directory.trials(), dataset.coverage(), Tuning::default());
+    let with_lanes = cells.iter().map(|cell| (cell.key, directory.lanes(cell)));
+    let machine = Machine::new(with_lanes, directory.trials(), dataset.coverage(), Tuning::default());
     let standing = machine.standing();
     info!("{} of {} trials to run", standing.trials - standing.received, standing.trials);
     let (said, line) = mpsc::channel(LINE);

@@ -12,7 +12,7 @@ use crate::landscape::quadratic::Quadratic;
 use crate::landscape::{Curvature, ExampleLoss, Landscape};
 use crate::rng::StreamKey;
 use crate::scale::Scale;
-use crate::simd::Isa;
+use crate::simd::{Isa, LANES};
 use crate::walk::Simulation;
 use crate::walk::lanes::{Coordinate, LaneWalk};
 use crate::walk::real::Real;
@@ -109,7 +109,18 @@ impl fmt::Display for ProblemError {
 impl std::error::Error for ProblemError {}
 
 impl CellProblem {
+    /// Trials that one thread runs side by side; see [`Simulation::lanes`].
+    pub fn lanes(&self) -> usize {
+        match (&self.landscape, self.dynamics) {
+            (AnyLandscape::Quadratic(_), Dynamics::GaussianSgd(_)) => LANES,
+            _ => 1,
+        }
+    }
+
     /// The simulation of this cell's trials, whose streams are keyed by (`seed`, `cell`).
+    ///
+    /// # Errors
+    /// If the dynamics has no meaning, or no code, on this landscape.
     pub fn simulation(&self, seed: u64, cell: u64) -> Result<Box<dyn Simulation>, ProblemError> {
         let key = StreamKey::derive(seed, cell);
         let Self { scale, eta, batch_size, .. } = *self;
@@ -118,9 +129,9 @@ impl CellProblem {
                 let coordinates = self.coordinates(quadratic, covariance);
                 match self.dtype {
                     Dtype::F32 if coordinates.iter().all(f32_resolves) => {
-                        self.lanes::<f32>(quadratic, &coordinates, key)
+                        self.lane_walk::<f32>(quadratic, &coordinates, key)
                     }
-                    _ => self.lanes::<f64>(quadratic, &coordinates, key),
+                    _ => self.lane_walk::<f64>(quadratic, &coordinates, key),
                 }
             }
             (AnyLandscape::Quadratic(_), Dynamics::Sgd) => return Err(ProblemError::SgdWithoutExamples),
@@ -160,7 +171,7 @@ impl CellProblem {
         quadratic.eigenvalues().iter().map(coordinate).collect()
     }
 
-    fn lanes<R: Real>(
+    fn lane_walk<R: Real>(
         &self,
         quadratic: &Arc<Quadratic>,
         coordinates: &[Coordinate],

@@ -8,7 +8,7 @@ use taugrid_escape::rng;
 use crate::canonical;
 use crate::cell::{Cell, CellKey};
 use crate::data::sha256;
-use crate::spec::{DomainSpec, DynamicsSpec, LandscapeSpec};
+use crate::spec::{DomainSpec, Dtype, DynamicsSpec, LandscapeSpec};
 
 /// The physics of a sweep: together with a cell and a trial it decides a path to the last bit.
 #[derive(Debug, Clone)]
@@ -17,6 +17,7 @@ pub struct Physics {
     streams: u32,
     seed: u64,
     max_steps: u64,
+    dtype: Dtype,
     landscape: LandscapeSpec,
     domain: DomainSpec,
     /// The hash of the beginning that all cells' JSON has in common: a landscape can be long, and cells many.
@@ -29,6 +30,7 @@ struct Written<'a> {
     streams: u32,
     seed: u64,
     max_steps: u64,
+    dtype: Dtype,
     landscape: &'a LandscapeSpec,
     domain: &'a DomainSpec,
 }
@@ -39,6 +41,9 @@ struct Read {
     streams: u32,
     seed: u64,
     max_steps: u64,
+    /// Versions before streams 2 had f64 alone.
+    #[serde(default = "Dtype::f64")]
+    dtype: Dtype,
     landscape: LandscapeSpec,
     domain: DomainSpec,
 }
@@ -65,14 +70,14 @@ impl PartialEq for Physics {
 }
 
 impl Physics {
-    pub(crate) fn new(seed: u64, max_steps: u64, landscape: LandscapeSpec, domain: DomainSpec) -> Self {
+    pub(crate) fn new(seed: u64, max_steps: u64, dtype: Dtype, landscape: LandscapeSpec, domain: DomainSpec) -> Self {
         let prefix = format!(
             r#"{{"landscape":{},"domain":{},"dynamics":"#,
             canonical::to_json(&landscape),
             canonical::to_json(&domain)
         );
         let key_prefix = Sha256::new_with_prefix(prefix);
-        Self { streams: rng::VERSION, seed, max_steps, landscape, domain, key_prefix }
+        Self { streams: rng::VERSION, seed, max_steps, dtype, landscape, domain, key_prefix }
     }
 
     /// The seed of all streams.
@@ -83,6 +88,11 @@ impl Physics {
     /// Steps after which a trial that is still inside is censored.
     pub fn max_steps(&self) -> u64 {
         self.max_steps
+    }
+
+    /// What the states of trials are kept in.
+    pub fn dtype(&self) -> Dtype {
+        self.dtype
     }
 
     /// L.
@@ -101,8 +111,8 @@ impl Physics {
     }
 
     fn written(&self) -> Written<'_> {
-        let Self { streams, seed, max_steps, ref landscape, ref domain, key_prefix: _ } = *self;
-        Written { streams, seed, max_steps, landscape, domain }
+        let Self { streams, seed, max_steps, dtype, ref landscape, ref domain, key_prefix: _ } = *self;
+        Written { streams, seed, max_steps, dtype, landscape, domain }
     }
 
     /// The canonical JSON: one text for one physics.
@@ -115,7 +125,7 @@ impl Physics {
     /// # Errors
     /// If `json` is not what this version writes, or a value in it is out of its bounds.
     pub fn from_json(json: &str) -> Result<Self, PhysicsError> {
-        let Read { streams, seed, max_steps, landscape, domain } = serde_json::from_str(json)?;
+        let Read { streams, seed, max_steps, dtype, landscape, domain } = serde_json::from_str(json)?;
         let steps = crate::sweep::MAX_STEPS;
         let complaint = (!(steps.min..=steps.max).contains(&max_steps))
             .then(|| format!("max_steps: {max_steps} is out of bounds"))
@@ -123,7 +133,7 @@ impl Physics {
             .or_else(|| domain.complaint());
         match complaint {
             Some(complaint) => Err(PhysicsError::Value(complaint)),
-            None => Ok(Self { streams, ..Self::new(seed, max_steps, landscape, domain) }),
+            None => Ok(Self { streams, ..Self::new(seed, max_steps, dtype, landscape, domain) }),
         }
     }
 

@@ -7,13 +7,13 @@ use taugrid_escape::dynamics::{self, Dynamics};
 use taugrid_escape::landscape::Curvature;
 use taugrid_escape::landscape::mlp::{self, Mlp, MlpError};
 use taugrid_escape::landscape::quadratic::Quadratic;
-use taugrid_escape::problem::{AnyLandscape, CellProblem};
+use taugrid_escape::problem::{self, AnyLandscape, CellProblem};
 use taugrid_escape::scale::Scale;
 
 use crate::artifact::Artifact;
 use crate::cell::Cell;
 use crate::physics::Physics;
-use crate::spec::{Activation, Covariance, DomainSpec, DynamicsSpec, LandscapeSpec, MlpSpec};
+use crate::spec::{Activation, Covariance, DomainSpec, Dtype, DynamicsSpec, LandscapeSpec, MlpSpec};
 
 /// Why a landscape could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +78,7 @@ impl Physics {
             eta: cell.eta,
             batch_size: cell.batch_size,
             max_steps: self.max_steps(),
+            dtype: self.dtype().into(),
         }
     }
 }
@@ -126,6 +127,15 @@ impl From<Covariance> for dynamics::Covariance {
         match covariance {
             Covariance::Hessian => Self::Hessian,
             Covariance::Identity => Self::Identity,
+        }
+    }
+}
+
+impl From<Dtype> for problem::Dtype {
+    fn from(dtype: Dtype) -> Self {
+        match dtype {
+            Dtype::F32 => Self::F32,
+            Dtype::F64 => Self::F64,
         }
     }
 }

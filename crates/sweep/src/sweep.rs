@@ -7,8 +7,8 @@ use crate::data::{Sources, read_file};
 use crate::error::{Problems, SweepError};
 use crate::physics::Physics;
 use crate::spec::{
-    Axes, Covariance, DomainSpec, DynamicsSpec, Grid, LandscapeSpec, MAX_CELLS, SEED, read_domain, read_dynamics,
-    read_grid, read_landscape,
+    Axes, Covariance, DomainSpec, Dtype, DynamicsSpec, Grid, LandscapeSpec, MAX_CELLS, SEED, read_domain, read_dtype,
+    read_dynamics, read_grid, read_landscape,
 };
 use crate::yaml::{self, Fields, Node, Whole};
 
@@ -39,6 +39,8 @@ pub struct Sweep {
     pub trials: u64,
     /// Steps after which a trial that is still inside is censored.
     pub max_steps: u64,
+    /// What the states of trials are kept in.
+    pub dtype: Dtype,
     /// How mean exit times are estimated.
     pub estimator: Estimator,
     /// The file, verbatim.
@@ -98,7 +100,7 @@ impl Sweep {
 
     /// What all cells share.
     pub fn physics(&self) -> Physics {
-        Physics::new(self.seed, self.max_steps, self.landscape.clone(), self.domain)
+        Physics::new(self.seed, self.max_steps, self.dtype, self.landscape.clone(), self.domain)
     }
 
     /// How many cells there are; computed without listing them.
@@ -122,7 +124,8 @@ fn read(text: &str, file: &Path, problems: &mut Problems) -> Option<Sweep> {
         return None;
     }
     let root = yaml::parse(text, problems)?;
-    let known = ["name", "seed", "landscape", "domain", "dynamics", "grid", "trials", "max_steps", "estimator"];
+    let known =
+        ["name", "seed", "landscape", "domain", "dynamics", "grid", "trials", "max_steps", "dtype", "estimator"];
     let fields = Fields::of(&root, &known, &["precision"], EXAMPLE, problems)?;
     let mut sources = Sources::beside(file);
 
@@ -143,6 +146,10 @@ fn read(text: &str, file: &Path, problems: &mut Problems) -> Option<Sweep> {
     let trials = fields.required("trials", TRIALS.rule, problems).and_then(|node| TRIALS.read(node, problems));
     let max_steps =
         fields.required("max_steps", MAX_STEPS.rule, problems).and_then(|node| MAX_STEPS.read(node, problems));
+    let dtype = match fields.optional("dtype") {
+        None => Some(Dtype::default()),
+        Some(node) => read_dtype(node, problems),
+    };
     let estimator = match fields.optional("estimator") {
         None => Some(Estimator::Direct),
         Some(node) => node.word("estimator", &["direct"], &["splitting", "auto"], problems).map(|_| Estimator::Direct),
@@ -166,6 +173,7 @@ fn read(text: &str, file: &Path, problems: &mut Problems) -> Option<Sweep> {
         grid: grid?.0.grid,
         trials: trials?,
         max_steps: max_steps?,
+        dtype: dtype?,
         estimator: estimator?,
         text: text.to_owned(),
         sources,

@@ -1,18 +1,15 @@
 //! The rayon pool that runs leases.
 
 use std::ops::Range;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use taugrid_escape::ensemble::{self, Sink};
-use taugrid_escape::walk::{Simulation, TrialRecord};
+use taugrid_escape::walk::Simulation;
 use taugrid_results::{CellKey, Row};
 use tokio::sync::mpsc;
 
-/// A sink hands on what it holds when the last time was so long ago, or when it is this large.
-const SINK_AGE: Duration = Duration::from_millis(10);
-const SINK_ROWS: usize = 1024;
+use crate::feed::{Feed, Retirement};
 
 /// What the pool tells the session.
 pub(crate) enum Report {
@@ -36,7 +33,15 @@ pub(crate) struct Work {
 /// The threads that simulate.
 pub(crate) struct Pool {
     pool: rayon::ThreadPool,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
     reports: mpsc::UnboundedSender<Report>,
+    /// The feeds that threads are at work on, or will be.
+    feeds: Mutex<Vec<Arc<Feed>>>,
+    /// Feeds that no thread has come to yet.
+    untouched: AtomicUsize,
 }
 
 impl Pool {
@@ -46,63 +51,66 @@ impl Pool {
     ) -> Result<Self, rayon::ThreadPoolBuildError> {
         let pool =
             rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("trials-{i}")).build()?;
-        Ok(Self { pool, reports })
+        let shared = Shared { reports, feeds: Mutex::default(), untouched: AtomicUsize::new(0) };
+        Ok(Self { pool, shared: Arc::new(shared) })
     }
 
-    /// Queues a lease and returns at once.
+    /// Queues a lease and returns at once. It goes to the walkers that are at work on its cell, unless leases of other
+    /// cells wait for a thread.
     pub(crate) fn submit(&self, work: Work) {
-        let reports = self.reports.clone();
-        self.pool.spawn_fifo(move || {
-            let busy = AtomicU64::new(0);
-            let sink = || RowSink::new(work.cell, &reports, &busy);
-            ensemble::run(&*work.simulation, work.trials, &work.stop, sink);
-            if !work.stop.load(Ordering::Relaxed) {
-                let busy = Duration::from_nanos(busy.load(Ordering::Relaxed));
-                let done = Report::LeaseDone { session: work.session, lease: work.lease, busy };
-                // Nobody listens once the worker is on its way out.
-                let _ = reports.send(done);
+        if work.trials.is_empty() {
+            let done = Report::LeaseDone { session: work.session, lease: work.lease, busy: Duration::ZERO };
+            // Nobody listens once the worker is on its way out.
+            let _ = self.shared.reports.send(done);
+            return;
+        }
+        let mut feeds = self.shared.lock();
+        let going_on = feeds.iter().find(|feed| feed.serves(&work));
+        let (feed, fresh) = match going_on {
+            Some(feed) if self.shared.untouched.load(Ordering::Relaxed) == 0 => {
+                feed.add(work.lease, work.trials);
+                (Arc::clone(feed), false)
             }
-        });
-    }
-}
-
-/// Gathers one thread's records of one lease.
-struct RowSink<'a> {
-    cell: CellKey,
-    rows: Vec<Row>,
-    flushed: Instant,
-    began: Instant,
-    reports: &'a mpsc::UnboundedSender<Report>,
-    busy: &'a AtomicU64,
-}
-
-impl<'a> RowSink<'a> {
-    fn new(cell: CellKey, reports: &'a mpsc::UnboundedSender<Report>, busy: &'a AtomicU64) -> Self {
-        let now = Instant::now();
-        Self { cell, rows: Vec::new(), flushed: now, began: now, reports, busy }
-    }
-
-    fn flush(&mut self) {
-        if !self.rows.is_empty() {
-            let _ = self.reports.send(Report::Rows(std::mem::take(&mut self.rows)));
-        }
-        self.flushed = Instant::now();
-    }
-}
-
-impl Sink for RowSink<'_> {
-    fn record(&mut self, record: TrialRecord) {
-        self.rows.push(Row { cell: self.cell, record });
-        // A slow trial is handed on at once: its turn began when the one before was.
-        if self.rows.len() >= SINK_ROWS || self.flushed.elapsed() >= SINK_AGE {
-            self.flush();
+            _ => {
+                let feed = Arc::new(Feed::new(work));
+                feeds.push(Arc::clone(&feed));
+                self.shared.untouched.fetch_add(1, Ordering::Relaxed);
+                (feed, true)
+            }
+        };
+        let first = Arc::new(AtomicBool::new(fresh));
+        for _ in 0..feed.enlist(self.pool.current_num_threads()) {
+            let (shared, feed, first) = (Arc::clone(&self.shared), Arc::clone(&feed), Arc::clone(&first));
+            self.pool.spawn_fifo(move || {
+                if first.swap(false, Ordering::Relaxed) {
+                    shared.untouched.fetch_sub(1, Ordering::Relaxed);
+                }
+                while {
+                    feed.walk(&shared.reports);
+                    !shared.release(&feed)
+                } {}
+            });
         }
     }
 }
 
-impl Drop for RowSink<'_> {
-    fn drop(&mut self) {
-        self.flush();
-        self.busy.fetch_add(self.began.elapsed().as_nanos() as u64, Ordering::Relaxed);
+impl Shared {
+    /// Lets a walker go, unless trials came in meanwhile; whether it may.
+    fn release(&self, feed: &Arc<Feed>) -> bool {
+        // While the list is held, no lease can be added to a feed that its last walker is leaving.
+        let mut feeds = self.lock();
+        match feed.retire() {
+            Retirement::Refused => false,
+            Retirement::OneOfMany => true,
+            Retirement::Last => {
+                feeds.retain(|other| !Arc::ptr_eq(other, feed));
+                true
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Feed>>> {
+        // Nothing panics while it is held.
+        self.feeds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

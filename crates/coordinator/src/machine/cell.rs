@@ -15,6 +15,8 @@ pub(super) type Priority = Reverse<u64>;
 #[derive(Debug)]
 pub(super) struct CellState {
     trials: u64,
+    /// Trials that a thread of a worker runs side by side.
+    lanes: u64,
     /// Neither leased nor received.
     open: Ranges,
     received: Ranges,
@@ -24,18 +26,23 @@ pub(super) struct CellState {
 }
 
 impl CellState {
-    pub(super) fn new(trials: u64, received: Ranges) -> Self {
+    pub(super) fn new(trials: u64, lanes: u64, received: Ranges) -> Self {
         let mut open = Ranges::new();
         if trials > 0 {
             open.insert(0..trials);
         }
-        let mut state = Self { trials, open, received: Ranges::new(), received_count: 0, cost: None };
+        let mut state =
+            Self { trials, lanes: lanes.max(1), open, received: Ranges::new(), received_count: 0, cost: None };
         state.receive(&received);
         state
     }
 
     pub(super) fn trials(&self) -> u64 {
         self.trials
+    }
+
+    pub(super) fn lanes(&self) -> u64 {
+        self.lanes
     }
 
     pub(super) fn received(&self) -> u64 {
@@ -81,16 +88,18 @@ impl CellState {
         }
     }
 
-    /// Takes a shard for a worker of `threads`: about a shard's time of work where the cost is known, and never more
-    /// than leaves every one of `total_threads` something to do.
+    /// Takes a shard for a worker of `threads`: about a shard's time of work where the cost is known, but at least what
+    /// fills the lanes of all its threads; and never more than leaves every one of `total_threads` something to do,
+    /// unless that is less than fills the lanes of one.
     pub(super) fn take(&mut self, threads: u32, total_threads: u64, tuning: Tuning) -> Range<u64> {
         let threads = u64::from(threads);
+        let full = threads * self.lanes;
         let wanted = match self.cost {
-            None => threads,
-            Some(cost) => (tuning.shard.as_secs_f64() * threads as f64 / cost.max(1e-9)) as u64,
+            None => full,
+            Some(cost) => ((tuning.shard.as_secs_f64() * threads as f64 / cost.max(1e-9)) as u64).max(full),
         };
         let open: u64 = self.open.iter().map(|r| r.end - r.start).sum();
-        let fair = open.div_ceil(2 * total_threads.max(1)).saturating_mul(threads);
+        let fair = open.div_ceil(2 * total_threads.max(1)).saturating_mul(threads).max(self.lanes);
         let Some(first) = self.open.iter().next().cloned() else { return 0..0 };
         let count = wanted.min(fair).max(1).min(first.end - first.start);
         let shard = first.start..first.start + count;

@@ -201,11 +201,12 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// A sweep of `cells` with `trials` each, of which `done` are in the dataset.
-    pub fn new(cells: impl IntoIterator<Item = CellKey>, trials: u64, done: &Coverage, tuning: Tuning) -> Self {
+    /// A sweep of `cells` with `trials` each, of which `done` are in the dataset. With each cell comes how many of its
+    /// trials one thread runs side by side.
+    pub fn new(cells: impl IntoIterator<Item = (CellKey, u64)>, trials: u64, done: &Coverage, tuning: Tuning) -> Self {
         let cells: BTreeMap<_, _> = cells
             .into_iter()
-            .map(|key| (key, CellState::new(trials, done.get(&key).cloned().unwrap_or_default())))
+            .map(|(key, lanes)| (key, CellState::new(trials, lanes, done.get(&key).cloned().unwrap_or_default())))
             .collect();
         let queue = cells.iter().filter(|(_, c)| c.has_open()).map(|(&key, c)| (c.priority(), key)).collect();
         let received = cells.values().map(CellState::received).sum();

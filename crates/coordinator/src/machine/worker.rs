@@ -44,9 +44,9 @@ impl WorkerState {
         Self { threads: threads.max(1), heard: at, leases: BTreeSet::new() }
     }
 
-    /// Whether the worker holds as many trials as keep its threads busy until the next lease can reach it: one for each
-    /// thread and one to spare, and a window's worth of time. A cell of unknown cost is taken to fill a tenth of the
-    /// window with each trial of a thread.
+    /// Whether the worker holds as many trials as keep its threads busy until the next lease can reach it: enough to
+    /// fill all lanes of each thread and one to spare, and a window's worth of time. A cell of unknown cost is taken to
+    /// fill a tenth of the window with each trial of a thread.
     pub(super) fn has_enough<'a>(
         &self,
         held: impl Iterator<Item = &'a LeaseState>,
@@ -55,13 +55,15 @@ impl WorkerState {
     ) -> bool {
         const MOST_LEASES: usize = 256;
         let window = tuning.window.as_secs_f64();
-        let (mut trials, mut seconds) = (0, 0.0);
+        let (mut full_threads, mut seconds) = (0.0, 0.0);
         for lease in held {
-            let missing = lease.missing_count();
-            trials += missing;
-            seconds += missing as f64 * cells.get(&lease.cell).and_then(CellState::cost).unwrap_or(0.1 * window);
+            let missing = lease.missing_count() as f64;
+            let cell = cells.get(&lease.cell);
+            let lanes = cell.map_or(1, CellState::lanes) as f64;
+            full_threads += missing / lanes;
+            seconds += missing * cell.and_then(CellState::cost).unwrap_or(0.1 * window / lanes);
         }
-        let threads = u64::from(self.threads);
-        self.leases.len() >= MOST_LEASES || (trials > threads && seconds >= window * threads as f64)
+        let threads = f64::from(self.threads);
+        self.leases.len() >= MOST_LEASES || (full_threads > threads && seconds >= window * threads)
     }
 }

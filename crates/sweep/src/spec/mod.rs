@@ -5,11 +5,13 @@
 //! | [`landscape`] | quadratics, given by eigenvalues or by a spectrum |
 //! | [`mlp`] | the multilayer perceptron, its data and its minimum |
 //! | [`domain`] | balls and sublevel sets |
+//! | [`dtype`] | f32 or f64 |
 //! | [`dynamics`] | the stepping rules |
 //! | [`range`] | `{from, to, points, spacing}` |
 //! | [`grid`] | the axes α, β, η, B and their combination |
 
 mod domain;
+mod dtype;
 mod dynamics;
 mod grid;
 mod landscape;
@@ -17,12 +19,14 @@ mod mlp;
 mod range;
 
 pub use domain::DomainSpec;
+pub use dtype::Dtype;
 pub use dynamics::{Covariance, DynamicsSpec};
 pub use grid::{Grid, Point};
 pub use landscape::LandscapeSpec;
 pub use mlp::{Activation, DataSource, DataSpec, Loss, MinimumSpec, MlpSpec};
 
 pub(crate) use domain::read as read_domain;
+pub(crate) use dtype::read as read_dtype;
 pub(crate) use dynamics::read_list as read_dynamics;
 pub(crate) use grid::{Axes, MAX_CELLS, read as read_grid};
 pub(crate) use landscape::read as read_landscape;
