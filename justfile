@@ -30,6 +30,11 @@ bench *ARGS:
 build:
     cargo build --workspace --bins
 
+# The random numbers in TestU01's SmallCrush, and the normals against N(0, 1). `just random --install` fetches TestU01.
+random *ARGS:
+    cargo build --workspace --examples
+    tests/random/check {{ ARGS }}
+
 # A dataset in DuckDB, Polars and pandas.
 readers: build
     tests/readers/check
