@@ -39,7 +39,7 @@ fn golden_keys() {
     let hexes = |sweep: &Sweep| keys(sweep).iter().map(CellKey::to_string).collect::<Vec<_>>();
     assert_eq!(
         sweep(SWEEP).physics().to_json(),
-        r#"{"streams":1,"seed":7,"max_steps":1000000,"landscape":{"kind":"quadratic","eigenvalues":[1,0.25]},"domain":{"kind":"sublevel","depth":0.5}}"#
+        r#"{"streams":2,"seed":7,"max_steps":1000000,"dtype":"f32","landscape":{"kind":"quadratic","eigenvalues":[1,0.25]},"domain":{"kind":"sublevel","depth":0.5}}"#
     );
     assert_eq!(hexes(&sweep(SWEEP)), ["b7b9192394077a9d", "fee87b51020ae9e7", "de4ec4fd04ad89b1", "b3f097a0c366e432"]);
     let other = edited(&[
@@ -59,7 +59,7 @@ fn golden_keys() {
     ]);
     assert_eq!(
         mlp.physics().to_json(),
-        r#"{"streams":1,"seed":7,"max_steps":1000000,"landscape":{"kind":"mlp","data":{"source":{"kind":"synthetic","examples":60,"features":4,"classes":3,"seed":5},"standardize":true,"clip":5},"hidden":8,"activation":"tanh","loss":"mse","weight_decay":0.0001,"minimum":{"kind":"train","epochs":10,"learning_rate":0.3,"seed":1}},"domain":{"kind":"sublevel","depth":0.5}}"#
+        r#"{"streams":2,"seed":7,"max_steps":1000000,"dtype":"f32","landscape":{"kind":"mlp","data":{"source":{"kind":"synthetic","examples":60,"features":4,"classes":3,"seed":5},"standardize":true,"clip":5},"hidden":8,"activation":"tanh","loss":"mse","weight_decay":0.0001,"minimum":{"kind":"train","epochs":10,"learning_rate":0.3,"seed":1}},"domain":{"kind":"sublevel","depth":0.5}}"#
     );
     assert_eq!(hexes(&mlp), ["d50d7247703f1464", "73bbfabed68b2016", "4720045915ed1625", "4e29d248d2cf0343"]);
 }
