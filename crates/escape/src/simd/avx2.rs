@@ -41,6 +41,10 @@ impl Simd for Avx2 {
     /// All bits of a lane set, or none.
     type M = [__m256; 2];
 
+    // 12 halves of sums, 2 of operands, and a broadcast: 15 of 16 registers.
+    const BLOCK_VECTORS: usize = 1;
+    const BLOCK_ROWS: usize = 6;
+
     #[inline(always)]
     fn splat(self, x: f32) -> Self::F {
         unsafe { [_mm256_set1_ps(x); 2] }
@@ -83,6 +87,10 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn div(self, a: Self::F, b: Self::F) -> Self::F {
         halves!(_mm256_div_ps, a, b)
+    }
+    #[inline(always)]
+    fn max(self, a: Self::F, b: Self::F) -> Self::F {
+        halves!(_mm256_max_ps, a, b)
     }
     #[inline(always)]
     fn lt(self, a: Self::F, b: Self::F) -> Self::M {
@@ -227,5 +235,20 @@ impl Simd for Avx2 {
                 _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(x[1])),
             ]
         }
+    }
+
+    #[inline(always)]
+    fn totals(self, x: [Self::F; LANES]) -> Self::F {
+        let eight = |k: usize| unsafe { _mm256_add_ps(x[k][0], x[k][1]) };
+        // Each stage folds the halves of two vectors onto each other and puts the results side by side.
+        let fours = |a, b| unsafe {
+            _mm256_add_ps(_mm256_permute2f128_ps::<0x20>(a, b), _mm256_permute2f128_ps::<0x31>(a, b))
+        };
+        let twos = |a, b| unsafe { _mm256_add_ps(_mm256_shuffle_ps::<0x44>(a, b), _mm256_shuffle_ps::<0xEE>(a, b)) };
+        let ones = |a, b| unsafe { _mm256_add_ps(_mm256_shuffle_ps::<0x88>(a, b), _mm256_shuffle_ps::<0xDD>(a, b)) };
+        // Vectors k and k + 4, a half of the register each.
+        let halves = |k: usize| fours(eight(k), eight(k + 4));
+        let half = |k: usize| ones(twos(halves(k), halves(k + 1)), twos(halves(k + 2), halves(k + 3)));
+        [half(0), half(8)]
     }
 }

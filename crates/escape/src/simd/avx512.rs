@@ -24,6 +24,10 @@ impl Simd for Avx512 {
     type D = [__m512d; 2];
     type M = __mmask16;
 
+    // 24 sums, 2 operands, and a broadcast: 27 of 32 registers.
+    const BLOCK_VECTORS: usize = 2;
+    const BLOCK_ROWS: usize = 12;
+
     #[inline(always)]
     fn splat(self, x: f32) -> Self::F {
         unsafe { _mm512_set1_ps(x) }
@@ -63,6 +67,10 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn div(self, a: Self::F, b: Self::F) -> Self::F {
         unsafe { _mm512_div_ps(a, b) }
+    }
+    #[inline(always)]
+    fn max(self, a: Self::F, b: Self::F) -> Self::F {
+        unsafe { _mm512_max_ps(a, b) }
     }
     #[inline(always)]
     fn lt(self, a: Self::F, b: Self::F) -> Self::M {
@@ -191,5 +199,21 @@ impl Simd for Avx512 {
             let high = _mm512_castpd_ps(_mm512_castpd256_pd512(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(x))));
             [_mm512_cvtps_pd(_mm512_castps512_ps256(x)), _mm512_cvtps_pd(_mm512_castps512_ps256(high))]
         }
+    }
+
+    #[inline(always)]
+    fn totals(self, x: [Self::F; LANES]) -> Self::F {
+        // Each stage folds the halves of two vectors onto each other and puts the results side by side.
+        let eights = |a, b| unsafe {
+            _mm512_add_ps(_mm512_shuffle_f32x4::<0x44>(a, b), _mm512_shuffle_f32x4::<0xEE>(a, b))
+        };
+        let fours = |a, b| unsafe {
+            _mm512_add_ps(_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xDD>(a, b))
+        };
+        let twos = |a, b| unsafe { _mm512_add_ps(_mm512_shuffle_ps::<0x44>(a, b), _mm512_shuffle_ps::<0xEE>(a, b)) };
+        let ones = |a, b| unsafe { _mm512_add_ps(_mm512_shuffle_ps::<0x88>(a, b), _mm512_shuffle_ps::<0xDD>(a, b)) };
+        // Vectors k, k + 4, k + 8, k + 12, a quarter of the register each.
+        let quarters = |k: usize| fours(eights(x[k], x[k + 4]), eights(x[k + 8], x[k + 12]));
+        ones(twos(quarters(0), quarters(1)), twos(quarters(2), quarters(3)))
     }
 }

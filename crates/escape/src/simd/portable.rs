@@ -22,6 +22,9 @@ impl Simd for Portable {
     type D = [f64; LANES];
     type M = [bool; LANES];
 
+    const BLOCK_VECTORS: usize = 1;
+    const BLOCK_ROWS: usize = 6;
+
     #[inline(always)]
     fn splat(self, x: f32) -> Self::F {
         [x; LANES]
@@ -61,6 +64,10 @@ impl Simd for Portable {
     #[inline(always)]
     fn div(self, a: Self::F, b: Self::F) -> Self::F {
         zip(a, b, |a, b| a / b)
+    }
+    #[inline(always)]
+    fn max(self, a: Self::F, b: Self::F) -> Self::F {
+        zip(a, b, |a, b| if a > b { a } else { b })
     }
     #[inline(always)]
     fn lt(self, a: Self::F, b: Self::F) -> Self::M {
@@ -179,5 +186,10 @@ impl Simd for Portable {
     #[inline(always)]
     fn widen(self, x: Self::F) -> Self::D {
         map(x, f64::from)
+    }
+
+    #[inline(always)]
+    fn totals(self, x: [Self::F; LANES]) -> Self::F {
+        map(x, |x| self.total(x))
     }
 }

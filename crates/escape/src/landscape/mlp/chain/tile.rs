@@ -1,0 +1,93 @@
+//! A tile: the examples that go through the network side by side.
+//!
+//! They are cut into chunks of up to twelve, as many as fit into a register block. What the kernels read of a chunk is
+//! transposed: a [`Row`] for each input, or class, with the chunk's examples in its lanes. So a kernel finds what it
+//! broadcasts at fixed distances, be it one input of twelve examples or twelve inputs of one example.
+
+use super::network::Network;
+use super::row::Row;
+use crate::simd::{LANES, MAX_BLOCK_ROWS};
+
+/// Consecutive examples of a tile.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Chunk {
+    pub(super) start: usize,
+    pub(super) len: usize,
+}
+
+/// Examples, and what comes out of the network for them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tile {
+    pub(super) chunks: Vec<Chunk>,
+    /// x, `[chunks][inputs + 1]`; the last is 1, which b₁ is the weight of.
+    pub(super) inputs: Vec<Row>,
+    /// 1 for the class of the example, `[chunks][classes]`.
+    pub(super) targets: Vec<Row>,
+    /// (2/C)·s, `[chunks]`; 0 where a lane has no example.
+    pub(super) factors: Vec<Row>,
+    /// g = (2/C)·s·(f − target), `[chunks][classes]`.
+    pub(super) slopes: Vec<Row>,
+}
+
+/// Cuts `count` into as few nearly equal pieces of at most `most` as can be: (start, length).
+#[inline(always)]
+pub(super) fn pieces(count: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let left = count - start;
+        let len = if left <= most { left } else { left.div_ceil(left.div_ceil(most)) };
+        start += len;
+        (len > 0).then_some((start - len, len))
+    })
+}
+
+impl Tile {
+    /// Loads `count` examples: `example` gives the index of each, and its s.
+    #[inline(always)]
+    pub(super) fn load(&mut self, network: &Network, count: usize, example: impl Fn(usize) -> (usize, f32)) {
+        let (first_rows, classes) = (network.layout.first_rows(), network.layout.shape.classes);
+        let inputs = network.layout.shape.inputs;
+        self.chunks.clear();
+        self.chunks.extend(pieces(count, MAX_BLOCK_ROWS).map(|(start, len)| Chunk { start, len }));
+        let chunks = self.chunks.len();
+        if self.factors.len() < chunks {
+            self.inputs.resize(chunks * first_rows, Row([1.0; LANES]));
+            self.targets.resize(chunks * classes, Row::ZERO);
+            self.slopes.resize(chunks * classes, Row::ZERO);
+            self.factors.resize(chunks, Row::ZERO);
+        }
+        let factor = 2.0 / classes as f32;
+        let rows = self.inputs.chunks_exact_mut(first_rows).zip(self.targets.chunks_exact_mut(classes));
+        for ((chunk, (x, target)), factors) in self.chunks.iter().zip(rows).zip(&mut self.factors) {
+            target.fill(Row::ZERO);
+            *factors = Row::ZERO;
+            for lane in 0..chunk.len {
+                let (index, s) = example(chunk.start + lane);
+                let features = &network.inputs[index * inputs..][..inputs];
+                for (x, feature) in x.iter_mut().zip(features) {
+                    x.0[lane] = *feature;
+                }
+                target[network.labels[index] as usize].0[lane] = 1.0;
+                factors.0[lane] = factor * s;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pieces;
+
+    #[test]
+    fn pieces_are_nearly_equal_and_cover_all() {
+        for most in [1, 2, 6, 12] {
+            for count in 0..100 {
+                let all: Vec<_> = pieces(count, most).collect();
+                assert_eq!(all.len(), count.div_ceil(most));
+                assert_eq!(all.iter().map(|(_, len)| len).sum::<usize>(), count);
+                assert!(all.windows(2).all(|w| w[0].0 + w[0].1 == w[1].0 && w[0].1 - w[1].1 <= 1));
+                assert!(all.iter().all(|(_, len)| (1..=most).contains(len)));
+            }
+        }
+    }
+}
