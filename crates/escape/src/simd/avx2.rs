@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{LANES, Simd};
+use super::{Kernel, LANES, Simd};
 
 /// The machine has AVX2 and FMA.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +45,10 @@ impl Simd for Avx2 {
     const BLOCK_VECTORS: usize = 1;
     const BLOCK_ROWS: usize = 6;
 
+    #[inline(always)]
+    fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        unsafe { run(kernel, self) }
+    }
     #[inline(always)]
     fn splat(self, x: f32) -> Self::F {
         unsafe { [_mm256_set1_ps(x); 2] }
@@ -239,16 +243,38 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn totals(self, x: [Self::F; LANES]) -> Self::F {
-        let eight = |k: usize| unsafe { _mm256_add_ps(x[k][0], x[k][1]) };
-        // Each stage folds the halves of two vectors onto each other and puts the results side by side.
-        let fours = |a, b| unsafe {
-            _mm256_add_ps(_mm256_permute2f128_ps::<0x20>(a, b), _mm256_permute2f128_ps::<0x31>(a, b))
-        };
-        let twos = |a, b| unsafe { _mm256_add_ps(_mm256_shuffle_ps::<0x44>(a, b), _mm256_shuffle_ps::<0xEE>(a, b)) };
-        let ones = |a, b| unsafe { _mm256_add_ps(_mm256_shuffle_ps::<0x88>(a, b), _mm256_shuffle_ps::<0xDD>(a, b)) };
-        // Vectors k and k + 4, a half of the register each.
-        let halves = |k: usize| fours(eight(k), eight(k + 4));
-        let half = |k: usize| ones(twos(halves(k), halves(k + 1)), twos(halves(k + 2), halves(k + 3)));
-        [half(0), half(8)]
+        // Each stage folds the halves of two vectors onto each other and puts the results side by side. No closures:
+        // the compiler may leave them as calls.
+        macro_rules! fold {
+            ($shuffle:ident, $low:literal, $high:literal, $a:expr, $b:expr) => {{
+                let (a, b) = ($a, $b);
+                unsafe { _mm256_add_ps($shuffle::<$low>(a, b), $shuffle::<$high>(a, b)) }
+            }};
+        }
+        macro_rules! fours {
+            ($a:expr, $b:expr) => {
+                fold!(
+                    _mm256_permute2f128_ps,
+                    0x20,
+                    0x31,
+                    unsafe { _mm256_add_ps(x[$a][0], x[$a][1]) },
+                    unsafe { _mm256_add_ps(x[$b][0], x[$b][1]) }
+                )
+            };
+        }
+        let mut halves = [unsafe { _mm256_setzero_ps() }; 2];
+        for (half, k) in halves.iter_mut().zip([0, 8]) {
+            let ab = fold!(_mm256_shuffle_ps, 0x44, 0xEE, fours!(k, k + 4), fours!(k + 1, k + 5));
+            let cd = fold!(_mm256_shuffle_ps, 0x44, 0xEE, fours!(k + 2, k + 6), fours!(k + 3, k + 7));
+            *half = fold!(_mm256_shuffle_ps, 0x88, 0xDD, ab, cd);
+        }
+        halves
     }
+}
+
+/// Compiles a kernel for this instruction set.
+#[target_feature(enable = "avx2,fma")]
+#[inline(never)]
+pub(super) fn run<K: Kernel>(kernel: K, simd: Avx2) -> K::Output {
+    kernel.run(simd)
 }

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{LANES, Simd};
+use super::{Kernel, LANES, Simd};
 
 /// The machine has AVX-512F, AVX2 and FMA.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +28,10 @@ impl Simd for Avx512 {
     const BLOCK_VECTORS: usize = 2;
     const BLOCK_ROWS: usize = 12;
 
+    #[inline(always)]
+    fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        unsafe { run(kernel, self) }
+    }
     #[inline(always)]
     fn splat(self, x: f32) -> Self::F {
         unsafe { _mm512_set1_ps(x) }
@@ -203,17 +207,32 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     fn totals(self, x: [Self::F; LANES]) -> Self::F {
-        // Each stage folds the halves of two vectors onto each other and puts the results side by side.
-        let eights = |a, b| unsafe {
-            _mm512_add_ps(_mm512_shuffle_f32x4::<0x44>(a, b), _mm512_shuffle_f32x4::<0xEE>(a, b))
-        };
-        let fours = |a, b| unsafe {
-            _mm512_add_ps(_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xDD>(a, b))
-        };
-        let twos = |a, b| unsafe { _mm512_add_ps(_mm512_shuffle_ps::<0x44>(a, b), _mm512_shuffle_ps::<0xEE>(a, b)) };
-        let ones = |a, b| unsafe { _mm512_add_ps(_mm512_shuffle_ps::<0x88>(a, b), _mm512_shuffle_ps::<0xDD>(a, b)) };
-        // Vectors k, k + 4, k + 8, k + 12, a quarter of the register each.
-        let quarters = |k: usize| fours(eights(x[k], x[k + 4]), eights(x[k + 8], x[k + 12]));
-        ones(twos(quarters(0), quarters(1)), twos(quarters(2), quarters(3)))
+        // Each stage folds the halves of two vectors onto each other and puts the results side by side. No closures:
+        // the compiler may leave them as calls.
+        macro_rules! fold {
+            ($shuffle:ident, $low:literal, $high:literal, $a:expr, $b:expr) => {{
+                let (a, b) = ($a, $b);
+                unsafe { _mm512_add_ps($shuffle::<$low>(a, b), $shuffle::<$high>(a, b)) }
+            }};
+        }
+        macro_rules! eights {
+            ($a:literal, $b:literal) => {
+                fold!(_mm512_shuffle_f32x4, 0x44, 0xEE, x[$a], x[$b])
+            };
+        }
+        let a = fold!(_mm512_shuffle_f32x4, 0x88, 0xDD, eights!(0, 4), eights!(8, 12));
+        let b = fold!(_mm512_shuffle_f32x4, 0x88, 0xDD, eights!(1, 5), eights!(9, 13));
+        let c = fold!(_mm512_shuffle_f32x4, 0x88, 0xDD, eights!(2, 6), eights!(10, 14));
+        let d = fold!(_mm512_shuffle_f32x4, 0x88, 0xDD, eights!(3, 7), eights!(11, 15));
+        let ab = fold!(_mm512_shuffle_ps, 0x44, 0xEE, a, b);
+        let cd = fold!(_mm512_shuffle_ps, 0x44, 0xEE, c, d);
+        fold!(_mm512_shuffle_ps, 0x88, 0xDD, ab, cd)
     }
+}
+
+/// Compiles a kernel for this instruction set.
+#[target_feature(enable = "avx512f,avx2,fma")]
+#[inline(never)]
+pub(super) fn run<K: Kernel>(kernel: K, simd: Avx512) -> K::Output {
+    kernel.run(simd)
 }

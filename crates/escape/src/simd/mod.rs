@@ -59,6 +59,10 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// See [`Self::BLOCK_VECTORS`]; at most [`MAX_BLOCK_ROWS`].
     const BLOCK_ROWS: usize;
 
+    /// Runs a kernel as a function of its own. Inlined into one another, kernels become a function so large that the
+    /// compiler no longer keeps in registers what belongs there.
+    fn call<K: Kernel>(self, kernel: K) -> K::Output;
+
     fn splat(self, x: f32) -> Self::F;
     fn load(self, from: &[f32; LANES]) -> Self::F;
     fn store(self, x: Self::F, to: &mut [f32; LANES]);

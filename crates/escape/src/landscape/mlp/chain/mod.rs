@@ -12,11 +12,14 @@
 //! | `tile` | the examples that go through the network side by side |
 //! | `registers` | the innermost loops: sums that stay in registers |
 //! | `pass` | one pass over the hidden units: ends a step, and begins the next |
+//! | `forward`, `backward` | its kernels |
 //! | `outputs` | between forward and backward: the outputs, their slopes, b₂ |
 //! | `walk` | steps, one after the other |
 //! | `tanh` | tanh in f32, without libm |
 
+mod backward;
 mod buffers;
+mod forward;
 mod network;
 mod outputs;
 mod pass;

@@ -3,35 +3,38 @@
 use super::buffers::Buffers;
 use super::network::Network;
 use super::pass::Update;
+use super::registers::{by_size, window};
 use super::row::Row;
 use super::tile::Tile;
-use crate::simd::{LANES, Simd};
+use crate::simd::{LANES, MAX_BLOCK_ROWS, Simd};
 
 /// g of a tile that has gone forward; adds it up for b₂.
 #[inline(always)]
 pub(super) fn slopes<S: Simd>(s: S, network: &Network, buffers: &mut Buffers, tile: &mut Tile) {
     let classes = network.layout.shape.classes;
-    let rows = tile.slopes.chunks_exact_mut(classes).zip(tile.targets.chunks_exact(classes));
-    for ((chunk, factor), (slopes, targets)) in tile.chunks.iter().zip(&tile.factors).zip(rows) {
-        let factor = s.load(&factor.0);
-        let sums = buffers.sums[chunk.start * classes..].chunks_exact(chunk.len);
-        let outputs = slopes.iter_mut().zip(targets).zip(&mut buffers.bias_slopes);
-        for ((class, sums), ((slope, target), total)) in sums.enumerate().zip(outputs) {
+    for (index, chunk) in tile.chunks.iter().enumerate() {
+        let factor = s.load(&tile.factors[index].0);
+        let sums = &buffers.sums[chunk.start * classes..][..chunk.len * classes];
+        let slopes = &mut tile.slopes[index * classes..][..classes];
+        let targets = &tile.targets[index * classes..][..classes];
+        for class in 0..classes {
             let bias = network.bias[class / LANES].0[class % LANES] + buffers.bias[class / LANES].0[class % LANES];
-            let f = s.add(totals(s, sums), s.splat(bias));
-            let g = s.mul(factor, s.sub(f, s.load(&target.0)));
-            s.store(g, &mut slope.0);
-            s.store(s.add(s.load(&total.0), g), &mut total.0);
+            let total = by_size!(chunk.len, MAX_BLOCK_ROWS, R => totals::<S, R>(s, window(sums, class * chunk.len)));
+            let f = s.add(total, s.splat(bias));
+            let g = s.mul(factor, s.sub(f, s.load(&targets[class].0)));
+            s.store(g, &mut slopes[class].0);
+            let total = &mut buffers.bias_slopes[class].0;
+            s.store(s.add(s.load(total), g), total);
         }
     }
 }
 
 /// Lane l is the total of row l; 0 where there is none.
 #[inline(always)]
-fn totals<S: Simd>(s: S, rows: &[Row]) -> S::F {
+fn totals<S: Simd, const R: usize>(s: S, rows: &[Row; R]) -> S::F {
     let mut x = [s.splat(0.0); LANES];
-    for (x, row) in x.iter_mut().zip(rows) {
-        *x = s.load(&row.0);
+    for r in 0..R {
+        x[r] = s.load(&rows[r].0);
     }
     s.totals(x)
 }

@@ -10,14 +10,15 @@ use crate::simd::{LANES, Simd};
 /// V × R sums.
 pub(super) type Block<S, const V: usize, const R: usize> = [[<S as Simd>::F; R]; V];
 
-/// Evaluates an expression in which R is `n`, for n in 1..=BLOCK_ROWS of the instruction set S.
+/// Evaluates an expression in which R is `n`, for n in 1..=`most`, a constant of at most
+/// [`MAX_BLOCK_ROWS`](crate::simd::MAX_BLOCK_ROWS).
 macro_rules! by_size {
-    ($n:expr, $S:ident, $R:ident => $body:expr) => {
-        by_size!(@ $n, $S, $R, $body, 1 2 3 4 5 6 7 8 9 10 11 12)
+    ($n:expr, $most:expr, $R:ident => $body:expr) => {
+        by_size!(@ $n, $most, $R, $body, 1 2 3 4 5 6 7 8 9 10 11 12)
     };
-    (@ $n:expr, $S:ident, $R:ident, $body:expr, $($size:literal)*) => {
+    (@ $n:expr, $most:expr, $R:ident, $body:expr, $($size:literal)*) => {
         match $n {
-            $($size if $size <= <$S as Simd>::BLOCK_ROWS => {
+            $($size if $size <= $most => {
                 const $R: usize = $size;
                 $body
             })*
@@ -27,24 +28,39 @@ macro_rules! by_size {
 }
 pub(super) use by_size;
 
+/// The R elements from `at` on.
+#[inline(always)]
+pub(super) fn window<T, const R: usize>(of: &[T], at: usize) -> &[T; R] {
+    of[at..].first_chunk().unwrap_or_else(|| short())
+}
+
+/// The R elements from `at` on.
+#[inline(always)]
+pub(super) fn window_mut<T, const R: usize>(of: &mut [T], at: usize) -> &mut [T; R] {
+    of[at..].first_chunk_mut().unwrap_or_else(|| short())
+}
+
+#[cold]
+fn short() -> ! {
+    panic!("a slice is too short")
+}
+
 #[inline(always)]
 pub(super) fn zeros<S: Simd, const V: usize, const R: usize>(s: S) -> Block<S, V, R> {
     [[s.splat(0.0); R]; V]
 }
 
 /// sums[v][r] += Σ_k vectors[k][first + v] · lane (lane + r) of numbers[k]: the layers, forward and backward, with k
-/// over inputs, or classes, and r over examples. A k has W vectors.
+/// over inputs, or classes, and r over examples.
 #[inline(always)]
 pub(super) fn add_layer<S: Simd, const W: usize, const V: usize, const R: usize>(
     s: S,
     sums: &mut Block<S, V, R>,
-    vectors: &[Row],
-    first: usize,
-    numbers: &[Row],
-    lane: usize,
+    (vectors, first): (&[[Row; W]], usize),
+    (numbers, lane): (&[Row], usize),
 ) {
-    assert!(first + V <= W && lane + R <= LANES);
-    for (vectors, numbers) in vectors.as_chunks::<W>().0.iter().zip(numbers) {
+    assert!(first + V <= W && lane + R <= LANES && vectors.len() == numbers.len());
+    for (vectors, numbers) in vectors.iter().zip(numbers) {
         let mut x = [s.splat(0.0); V];
         for v in 0..V {
             x[v] = s.load(&vectors[first + v].0);
@@ -64,12 +80,11 @@ pub(super) fn add_layer<S: Simd, const W: usize, const V: usize, const R: usize>
 pub(super) fn add_gradient<S: Simd, const W: usize, const V: usize, const R: usize>(
     s: S,
     sums: &mut Block<S, V, R>,
-    vectors: &[Row],
-    first: usize,
+    (vectors, first): (&[[Row; W]], usize),
     numbers: &[Row; R],
 ) {
     assert!(first + V <= W);
-    for (k, vectors) in vectors.as_chunks::<W>().0.iter().enumerate() {
+    for (k, vectors) in vectors.iter().enumerate() {
         let mut x = [s.splat(0.0); V];
         for v in 0..V {
             x[v] = s.load(&vectors[first + v].0);
@@ -83,8 +98,8 @@ pub(super) fn add_gradient<S: Simd, const W: usize, const V: usize, const R: usi
     }
 }
 
-/// sums[v][r] += weights[v][g] · hidden[r][g], for each of the W groups g of a strip in turn: the second layer, with
-/// v over classes and r over examples.
+/// sums[v][r] += Σ_g weights[v][g] · hidden[r][g], over the W groups g of a strip in turn: the second layer, with v
+/// over classes and r over examples.
 #[inline(always)]
 pub(super) fn add_outputs<S: Simd, const W: usize, const V: usize, const R: usize>(
     s: S,

@@ -29,16 +29,33 @@ pub(super) struct Tile {
     pub(super) slopes: Vec<Row>,
 }
 
-/// Cuts `count` into as few nearly equal pieces of at most `most` as can be: (start, length).
+/// Cuts `count` into as few nearly equal pieces of at most `most` as can be.
 #[inline(always)]
-pub(super) fn pieces(count: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
-    let mut start = 0;
-    std::iter::from_fn(move || {
-        let left = count - start;
-        let len = if left <= most { left } else { left.div_ceil(left.div_ceil(most)) };
-        start += len;
-        (len > 0).then_some((start - len, len))
-    })
+pub(super) fn pieces(count: usize, most: usize) -> Pieces {
+    Pieces { start: 0, count, most }
+}
+
+/// The pieces that are left: (start, length).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pieces {
+    start: usize,
+    count: usize,
+    most: usize,
+}
+
+impl Iterator for Pieces {
+    type Item = (usize, usize);
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<(usize, usize)> {
+        let left = self.count - self.start;
+        if left == 0 {
+            return None;
+        }
+        let len = if left <= self.most { left } else { left.div_ceil(left.div_ceil(self.most)) };
+        self.start += len;
+        Some((self.start - len, len))
+    }
 }
 
 impl Tile {
@@ -57,8 +74,10 @@ impl Tile {
             self.factors.resize(chunks, Row::ZERO);
         }
         let factor = 2.0 / classes as f32;
-        let rows = self.inputs.chunks_exact_mut(first_rows).zip(self.targets.chunks_exact_mut(classes));
-        for ((chunk, (x, target)), factors) in self.chunks.iter().zip(rows).zip(&mut self.factors) {
+        for (at, chunk) in self.chunks.iter().enumerate() {
+            let x = &mut self.inputs[at * first_rows..][..inputs];
+            let target = &mut self.targets[at * classes..][..classes];
+            let factors = &mut self.factors[at];
             target.fill(Row::ZERO);
             *factors = Row::ZERO;
             for lane in 0..chunk.len {
