@@ -5,12 +5,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Seconds this thread has been on a core: others may be at work on the machine.
-fn cpu_seconds() -> f64 {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    text.split(' ').next().and_then(|ns| ns.parse::<f64>().ok()).map_or(f64::NAN, |ns| ns * 1e-9)
-}
-
 use taugrid_escape::data::Examples;
 use taugrid_escape::landscape::mlp::chain::{Chain, Network, Pace};
 use taugrid_escape::landscape::mlp::{Activation, Model, Shape};
@@ -48,33 +42,34 @@ fn network(hidden: usize, activation: Activation) -> Network {
     Network::around(&model, &theta)
 }
 
-/// Operations a second, the best of a few tries.
-fn measured_peak(isa: Isa) -> f64 {
-    let tries = (0..2).map(|_| {
-        let began = cpu_seconds();
-        peak::multiply_adds(isa, 16_000_000) as f64 / (cpu_seconds() - began)
-    });
-    tries.fold(0.0, f64::max)
+/// The best and the median rate over many windows, short enough for some to pass undisturbed by what else the machine
+/// is doing.
+fn rates(seconds: f64, mut run: impl FnMut(u64) -> u64) -> (f64, f64) {
+    const WINDOW: f64 = 1.5e-3;
+    let (end, mut count, mut rates) = (Instant::now(), 1, Vec::new());
+    while end.elapsed().as_secs_f64() < seconds || rates.len() < 3 {
+        let began = Instant::now();
+        let done = run(count);
+        let elapsed = began.elapsed().as_secs_f64();
+        if elapsed > 0.5 * WINDOW {
+            rates.push(done as f64 / elapsed);
+        }
+        count = ((WINDOW / elapsed * count as f64) as u64).clamp(1, 2 * count);
+    }
+    rates.sort_by(f64::total_cmp);
+    (rates[rates.len() - 1], rates[rates.len() / 2])
 }
 
-fn report(name: &str, network: &Network, isa: Isa, batch: usize, seconds: f64, mut run: impl FnMut(u64) -> u64) {
-    let mut steps = 1;
-    let mut best = 0.0_f64;
-    let mut peak = 0.0_f64;
-    let end = Instant::now();
-    while end.elapsed().as_secs_f64() < seconds {
-        let began = cpu_seconds();
-        let done = run(steps);
-        let elapsed = cpu_seconds() - began;
-        best = best.max(done as f64 / elapsed);
-        if elapsed < 0.01 * seconds {
-            best = 0.0;
-        }
-        steps = ((0.1 * seconds / elapsed.max(1e-3) * steps as f64) as u64).max(1);
-        peak = peak.max(measured_peak(isa));
-    }
-    let share = best * (network.operations() * batch as u64) as f64 / peak;
-    println!("{name:10} {isa} B = {batch:<6} {best:12.1} steps/s {:6.1} % of {:.1} GFLOP/s", 100.0 * share, peak / 1e9);
+fn report(name: &str, network: &Network, isa: Isa, batch: usize, seconds: f64, run: impl FnMut(u64) -> u64) {
+    let (peak, _) = rates(0.3, |rounds| peak::multiply_adds(isa, rounds * 1000));
+    let (best, median) = rates(seconds, run);
+    let share = (network.operations() * batch as u64) as f64 / peak * 100.0;
+    println!(
+        "{name:8} {isa} B = {batch:<6} {best:12.1} steps/s (median {median:12.1}) {:6.1} % (median {:5.1} %) of {:.1} GFLOP/s",
+        share * best,
+        share * median,
+        peak / 1e9
+    );
 }
 
 fn main() {
@@ -94,11 +89,16 @@ fn main() {
             let network = network(hidden, activation);
             let chains = if hidden == 50 { 256 } else { 1 };
             let mut chains = vec![Chain::new(&network, isa); chains];
-            let mut words = Words(2);
+            let (mut words, mut next) = (Words(2), 0);
             report(name, &network, isa, batch_size, seconds, |steps| {
-                let each = (steps / chains.len() as u64).max(1);
-                let pace = Pace { steps: each, batch_size, drift: 1e-3, bound: f64::INFINITY };
-                chains.iter_mut().map(|c| c.walk(pace, &mut |batch| words.fill(10_430, batch)).steps).sum()
+                // A chain after the other, a thousand steps each.
+                let pace = Pace { steps: steps.min(1000), batch_size, drift: 1e-3, bound: f64::INFINITY };
+                let mut done = 0;
+                while done < steps {
+                    next = (next + 1) % chains.len();
+                    done += chains[next].walk(pace, &mut |batch| words.fill(10_430, batch)).steps;
+                }
+                done
             });
         }
     }

@@ -1,7 +1,7 @@
 //! The way back: δ, the gradient, and the step.
 
 use super::pass::Update;
-use super::registers::{add_gradient, add_layer, window, zeros};
+use super::registers::{add_gradient, add_layer, group_at, unroll, window, zeros};
 use super::row::Row;
 use super::tile::Tile;
 use crate::landscape::mlp::Activation;
@@ -31,17 +31,17 @@ impl<const W: usize, const V: usize, const R: usize> Kernel for Deltas<'_, W, V,
         let mut block = zeros::<S, V, R>(s);
         add_layer::<S, W, V, R>(s, &mut block, (self.weights, group), (self.slopes, self.lane));
         let relu = self.activation == Activation::Relu;
-        for r in 0..R {
-            for v in 0..V {
-                let t = s.load(&hidden[r][group + v].0);
+        unroll!(r in R {
+            unroll!(v in V {
+                let t = s.load(&hidden[r][group_at::<W, V>(group, v)].0);
                 let delta = if relu {
                     s.select(s.le(t, s.splat(0.0)), s.splat(0.0), block[v][r])
                 } else {
                     s.mul(s.fnma(t, t, s.splat(1.0)), block[v][r])
                 };
-                s.store(delta, &mut deltas[r][group + v].0);
-            }
-        }
+                s.store(delta, &mut deltas[r][group_at::<W, V>(group, v)].0);
+            });
+        });
     }
 }
 
@@ -77,14 +77,13 @@ impl<const W: usize, const V: usize, const R: usize> Kernel for Rows<'_, W, V, R
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let Self { group, minimum, z, theta, squares, .. } = self;
-        assert!(group + V <= W && W <= 2);
         let mut block = zeros::<S, V, R>(s);
         if let (Some(gradient), false) = (&self.gradient, self.fresh) {
-            for r in 0..R {
-                for v in 0..V {
-                    block[v][r] = s.load(&gradient[r][group + v].0);
-                }
-            }
+            unroll!(r in R {
+                unroll!(v in V {
+                    block[v][r] = s.load(&gradient[r][group_at::<W, V>(group, v)].0);
+                });
+            });
         }
         for (index, chunk) in self.tile.chunks.iter().enumerate() {
             let numbers = window(self.numbers, index * self.stride + self.row);
@@ -93,32 +92,32 @@ impl<const W: usize, const V: usize, const R: usize> Kernel for Rows<'_, W, V, R
         }
         if let Some(update) = self.update {
             let mut sums = [s.splat(0.0); V];
-            for v in 0..V {
-                sums[v] = s.load(&squares[group + v].0);
-            }
+            unroll!(v in V {
+                sums[v] = s.load(&squares[group_at::<W, V>(group, v)].0);
+            });
             let drift = s.splat(update.drift);
-            for r in 0..R {
-                for v in 0..V {
-                    let minimum = s.load(&minimum[r][group + v].0);
-                    let old = s.load(&z[r][group + v].0);
+            unroll!(r in R {
+                unroll!(v in V {
+                    let minimum = s.load(&minimum[r][group_at::<W, V>(group, v)].0);
+                    let old = s.load(&z[r][group_at::<W, V>(group, v)].0);
                     let mut new = s.fnma(drift, block[v][r], old);
                     if update.decay != 0.0 {
                         new = s.fnma(s.splat(update.decay), s.add(minimum, old), new);
                     }
                     sums[v] = s.fma(new, new, sums[v]);
-                    s.store(new, &mut z[r][group + v].0);
-                    s.store(s.add(minimum, new), &mut theta[r][group + v].0);
-                }
-            }
-            for v in 0..V {
-                s.store(sums[v], &mut squares[group + v].0);
-            }
+                    s.store(new, &mut z[r][group_at::<W, V>(group, v)].0);
+                    s.store(s.add(minimum, new), &mut theta[r][group_at::<W, V>(group, v)].0);
+                });
+            });
+            unroll!(v in V {
+                s.store(sums[v], &mut squares[group_at::<W, V>(group, v)].0);
+            });
         } else if let Some(gradient) = self.gradient {
-            for r in 0..R {
-                for v in 0..V {
-                    s.store(block[v][r], &mut gradient[r][group + v].0);
-                }
-            }
+            unroll!(r in R {
+                unroll!(v in V {
+                    s.store(block[v][r], &mut gradient[r][group_at::<W, V>(group, v)].0);
+                });
+            });
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The way forward: t = φ(W₁x + b₁) strip by strip, and W₂t block by block.
 
-use super::registers::{Block, add_layer, add_outputs, window, window_mut, zeros};
+use super::registers::{Block, add_layer, add_outputs, group_at, unroll, window, window_mut, zeros};
 use super::row::Row;
 use super::tanh::tanh;
 use crate::landscape::mlp::Activation;
@@ -28,29 +28,29 @@ impl<const W: usize, const V: usize, const R: usize> Kernel for Hidden<'_, W, V,
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let mut block = zeros::<S, V, R>(s);
-        for v in 0..V {
-            block[v] = [s.load(&self.bias[self.group + v].0); R];
-        }
+        unroll!(v in V {
+            block[v] = [s.load(&self.bias[group_at::<W, V>(self.group, v)].0); R];
+        });
         add_layer::<S, W, V, R>(s, &mut block, (self.weights, self.group), (self.inputs, self.lane));
         if self.activation == Activation::Relu {
-            for r in 0..R {
-                for v in 0..V {
+            unroll!(r in R {
+                unroll!(v in V {
                     // Zero first, so that NaN is kept.
-                    s.store(s.max(s.splat(0.0), block[v][r]), &mut self.hidden[r][self.group + v].0);
-                }
-            }
+                    s.store(s.max(s.splat(0.0), block[v][r]), &mut self.hidden[r][group_at::<W, V>(self.group, v)].0);
+                });
+            });
             return;
         }
-        for r in 0..R {
-            for v in 0..V {
-                s.store(block[v][r], &mut self.hidden[r][self.group + v].0);
-            }
-        }
+        unroll!(r in R {
+            unroll!(v in V {
+                s.store(block[v][r], &mut self.hidden[r][group_at::<W, V>(self.group, v)].0);
+            });
+        });
         for hidden in self.hidden {
-            for v in 0..V {
-                let t = &mut hidden[self.group + v].0;
+            unroll!(v in V {
+                let t = &mut hidden[group_at::<W, V>(self.group, v)].0;
                 s.store(tanh(s, s.load(t)), t);
-            }
+            });
         }
     }
 }
@@ -87,12 +87,12 @@ impl<const V: usize, const R: usize> Kernel for Outputs<'_, V, R> {
     fn run<S: Simd>(self, s: S) {
         let mut block = zeros::<S, V, R>(s);
         if !self.fresh {
-            for v in 0..V {
+            unroll!(v in V {
                 let sums: &[Row; R] = window(self.sums, (self.class + v) * self.len + self.lane);
-                for r in 0..R {
+                unroll!(r in R {
                     block[v][r] = s.load(&sums[r].0);
-                }
-            }
+                });
+            });
         }
         let wide = self.groups / 2;
         for strip in 0..wide {
@@ -101,12 +101,12 @@ impl<const V: usize, const R: usize> Kernel for Outputs<'_, V, R> {
         if self.groups % 2 == 1 {
             self.add_strip::<S, 1>(s, &mut block, wide);
         }
-        for v in 0..V {
+        unroll!(v in V {
             let sums: &mut [Row; R] = window_mut(self.sums, (self.class + v) * self.len + self.lane);
-            for r in 0..R {
+            unroll!(r in R {
                 s.store(block[v][r], &mut sums[r].0);
-            }
-        }
+            });
+        });
     }
 }
 

@@ -3,7 +3,7 @@
 use super::buffers::Buffers;
 use super::network::Network;
 use super::pass::Update;
-use super::registers::{by_size, window};
+use super::registers::{by_size, unroll, window};
 use super::row::Row;
 use super::tile::Tile;
 use crate::simd::{LANES, MAX_BLOCK_ROWS, Simd};
@@ -33,9 +33,9 @@ pub(super) fn slopes<S: Simd>(s: S, network: &Network, buffers: &mut Buffers, ti
 #[inline(always)]
 fn totals<S: Simd, const R: usize>(s: S, rows: &[Row; R]) -> S::F {
     let mut x = [s.splat(0.0); LANES];
-    for r in 0..R {
+    unroll!(r in R {
         x[r] = s.load(&rows[r].0);
-    }
+    });
     s.totals(x)
 }
 

@@ -28,6 +28,28 @@ macro_rules! by_size {
 }
 pub(super) use by_size;
 
+/// Writes a block's statements out for each v below V, or r below R, both constants. A loop left to the compiler is
+/// unrolled too late: by then it has laid the block out in memory, and there it stays.
+macro_rules! unroll {
+    ($i:ident in $n:ident $body:block) => {
+        unroll!(@ $i, $n, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)
+    };
+    (@ $i:ident, $n:ident, $body:block, $($value:literal)*) => {
+        const { assert!($n <= 16) };
+        $(if $value < $n {
+            let $i: usize = $value;
+            $body
+        })*
+    };
+}
+pub(super) use unroll;
+
+/// Where the v-th of V groups is in a strip of W, if they begin with `first`.
+#[inline(always)]
+pub(super) fn group_at<const W: usize, const V: usize>(first: usize, v: usize) -> usize {
+    if V == W { v } else { (first + v) % W }
+}
+
 /// The R elements from `at` on.
 #[inline(always)]
 pub(super) fn window<T, const R: usize>(of: &[T], at: usize) -> &[T; R] {
@@ -50,7 +72,7 @@ pub(super) fn zeros<S: Simd, const V: usize, const R: usize>(s: S) -> Block<S, V
     [[s.splat(0.0); R]; V]
 }
 
-/// sums[v][r] += Σ_k vectors[k][first + v] · lane (lane + r) of numbers[k]: the layers, forward and backward, with k
+/// sums[v][r] += Σ_k vectors[k][group_at::<W, V>(first, v)] · lane (lane + r) of numbers[k]: the layers, forward and backward, with k
 /// over inputs, or classes, and r over examples.
 #[inline(always)]
 pub(super) fn add_layer<S: Simd, const W: usize, const V: usize, const R: usize>(
@@ -59,22 +81,22 @@ pub(super) fn add_layer<S: Simd, const W: usize, const V: usize, const R: usize>
     (vectors, first): (&[[Row; W]], usize),
     (numbers, lane): (&[Row], usize),
 ) {
-    assert!(first + V <= W && lane + R <= LANES && vectors.len() == numbers.len());
+    assert!(lane + R <= LANES && vectors.len() == numbers.len());
     for (vectors, numbers) in vectors.iter().zip(numbers) {
         let mut x = [s.splat(0.0); V];
-        for v in 0..V {
-            x[v] = s.load(&vectors[first + v].0);
-        }
-        for r in 0..R {
+        unroll!(v in V {
+            x[v] = s.load(&vectors[group_at::<W, V>(first, v)].0);
+        });
+        unroll!(r in R {
             let y = s.splat(numbers.0[lane + r]);
-            for v in 0..V {
+            unroll!(v in V {
                 sums[v][r] = s.fma(x[v], y, sums[v][r]);
-            }
-        }
+            });
+        });
     }
 }
 
-/// sums[v][r] += Σ_k vectors[k][first + v] · lane k of numbers[r]: gradients, with k over the examples of a chunk and
+/// sums[v][r] += Σ_k vectors[k][group_at::<W, V>(first, v)] · lane k of numbers[r]: gradients, with k over the examples of a chunk and
 /// r over inputs, or classes.
 #[inline(always)]
 pub(super) fn add_gradient<S: Simd, const W: usize, const V: usize, const R: usize>(
@@ -83,18 +105,17 @@ pub(super) fn add_gradient<S: Simd, const W: usize, const V: usize, const R: usi
     (vectors, first): (&[[Row; W]], usize),
     numbers: &[Row; R],
 ) {
-    assert!(first + V <= W);
     for (k, vectors) in vectors.iter().enumerate() {
         let mut x = [s.splat(0.0); V];
-        for v in 0..V {
-            x[v] = s.load(&vectors[first + v].0);
-        }
-        for r in 0..R {
+        unroll!(v in V {
+            x[v] = s.load(&vectors[group_at::<W, V>(first, v)].0);
+        });
+        unroll!(r in R {
             let y = s.splat(numbers[r].0[k % LANES]);
-            for v in 0..V {
+            unroll!(v in V {
                 sums[v][r] = s.fma(x[v], y, sums[v][r]);
-            }
-        }
+            });
+        });
     }
 }
 
@@ -107,16 +128,16 @@ pub(super) fn add_outputs<S: Simd, const W: usize, const V: usize, const R: usiz
     weights: &[[Row; W]; V],
     hidden: &[[Row; W]; R],
 ) {
-    for g in 0..W {
+    unroll!(g in W {
         let mut x = [s.splat(0.0); V];
-        for v in 0..V {
+        unroll!(v in V {
             x[v] = s.load(&weights[v][g].0);
-        }
-        for r in 0..R {
+        });
+        unroll!(r in R {
             let y = s.load(&hidden[r][g].0);
-            for v in 0..V {
+            unroll!(v in V {
                 sums[v][r] = s.fma(x[v], y, sums[v][r]);
-            }
-        }
-    }
+            });
+        });
+    });
 }
