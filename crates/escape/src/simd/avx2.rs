@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{LANES, Simd};
+use super::{Kernel, LANES, Simd};
 
 /// The machine has AVX2 and FMA.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +41,14 @@ impl Simd for Avx2 {
     /// All bits of a lane set, or none.
     type M = [__m256; 2];
 
+    // 12 halves of sums, 2 of operands, and a broadcast: 15 of 16 registers.
+    const BLOCK_VECTORS: usize = 1;
+    const BLOCK_ROWS: usize = 6;
+
+    #[inline(always)]
+    fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        unsafe { run(kernel, self) }
+    }
     #[inline(always)]
     fn splat(self, x: f32) -> Self::F {
         unsafe { [_mm256_set1_ps(x); 2] }
@@ -83,6 +91,10 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn div(self, a: Self::F, b: Self::F) -> Self::F {
         halves!(_mm256_div_ps, a, b)
+    }
+    #[inline(always)]
+    fn max(self, a: Self::F, b: Self::F) -> Self::F {
+        halves!(_mm256_max_ps, a, b)
     }
     #[inline(always)]
     fn lt(self, a: Self::F, b: Self::F) -> Self::M {
@@ -228,4 +240,41 @@ impl Simd for Avx2 {
             ]
         }
     }
+
+    #[inline(always)]
+    fn totals(self, x: [Self::F; LANES]) -> Self::F {
+        // Each stage folds the halves of two vectors onto each other and puts the results side by side. No closures:
+        // the compiler may leave them as calls.
+        macro_rules! fold {
+            ($shuffle:ident, $low:literal, $high:literal, $a:expr, $b:expr) => {{
+                let (a, b) = ($a, $b);
+                unsafe { _mm256_add_ps($shuffle::<$low>(a, b), $shuffle::<$high>(a, b)) }
+            }};
+        }
+        macro_rules! fours {
+            ($a:expr, $b:expr) => {
+                fold!(
+                    _mm256_permute2f128_ps,
+                    0x20,
+                    0x31,
+                    unsafe { _mm256_add_ps(x[$a][0], x[$a][1]) },
+                    unsafe { _mm256_add_ps(x[$b][0], x[$b][1]) }
+                )
+            };
+        }
+        let mut halves = [unsafe { _mm256_setzero_ps() }; 2];
+        for (half, k) in halves.iter_mut().zip([0, 8]) {
+            let ab = fold!(_mm256_shuffle_ps, 0x44, 0xEE, fours!(k, k + 4), fours!(k + 1, k + 5));
+            let cd = fold!(_mm256_shuffle_ps, 0x44, 0xEE, fours!(k + 2, k + 6), fours!(k + 3, k + 7));
+            *half = fold!(_mm256_shuffle_ps, 0x88, 0xDD, ab, cd);
+        }
+        halves
+    }
+}
+
+/// Compiles a kernel for this instruction set.
+#[target_feature(enable = "avx2,fma")]
+#[inline(never)]
+pub(super) fn run<K: Kernel>(kernel: K, simd: Avx2) -> K::Output {
+    kernel.run(simd)
 }

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{LANES, Simd};
+use super::{Kernel, LANES, Simd};
 
 /// The machine has AVX-512F, AVX2 and FMA.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +24,14 @@ impl Simd for Avx512 {
     type D = [__m512d; 2];
     type M = __mmask16;
 
+    // 24 sums, 2 operands, and a broadcast: 27 of 32 registers.
+    const BLOCK_VECTORS: usize = 2;
+    const BLOCK_ROWS: usize = 12;
+
+    #[inline(always)]
+    fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        unsafe { run(kernel, self) }
+    }
     #[inline(always)]
     fn splat(self, x: f32) -> Self::F {
         unsafe { _mm512_set1_ps(x) }
@@ -63,6 +71,10 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn div(self, a: Self::F, b: Self::F) -> Self::F {
         unsafe { _mm512_div_ps(a, b) }
+    }
+    #[inline(always)]
+    fn max(self, a: Self::F, b: Self::F) -> Self::F {
+        unsafe { _mm512_max_ps(a, b) }
     }
     #[inline(always)]
     fn lt(self, a: Self::F, b: Self::F) -> Self::M {
@@ -192,4 +204,35 @@ impl Simd for Avx512 {
             [_mm512_cvtps_pd(_mm512_castps512_ps256(x)), _mm512_cvtps_pd(_mm512_castps512_ps256(high))]
         }
     }
+
+    #[inline(always)]
+    fn totals(self, x: [Self::F; LANES]) -> Self::F {
+        // Each stage folds the halves of two vectors onto each other and puts the results side by side. No closures:
+        // the compiler may leave them as calls.
+        macro_rules! fold {
+            ($shuffle:ident, $low:literal, $high:literal, $a:expr, $b:expr) => {{
+                let (a, b) = ($a, $b);
+                unsafe { _mm512_add_ps($shuffle::<$low>(a, b), $shuffle::<$high>(a, b)) }
+            }};
+        }
+        macro_rules! eights {
+            ($a:literal, $b:literal) => {
+                fold!(_mm512_shuffle_f32x4, 0x44, 0xEE, x[$a], x[$b])
+            };
+        }
+        let a = fold!(_mm512_shuffle_f32x4, 0x88, 0xDD, eights!(0, 4), eights!(8, 12));
+        let b = fold!(_mm512_shuffle_f32x4, 0x88, 0xDD, eights!(1, 5), eights!(9, 13));
+        let c = fold!(_mm512_shuffle_f32x4, 0x88, 0xDD, eights!(2, 6), eights!(10, 14));
+        let d = fold!(_mm512_shuffle_f32x4, 0x88, 0xDD, eights!(3, 7), eights!(11, 15));
+        let ab = fold!(_mm512_shuffle_ps, 0x44, 0xEE, a, b);
+        let cd = fold!(_mm512_shuffle_ps, 0x44, 0xEE, c, d);
+        fold!(_mm512_shuffle_ps, 0x88, 0xDD, ab, cd)
+    }
+}
+
+/// Compiles a kernel for this instruction set.
+#[target_feature(enable = "avx512f,avx2,fma")]
+#[inline(never)]
+pub(super) fn run<K: Kernel>(kernel: K, simd: Avx512) -> K::Output {
+    kernel.run(simd)
 }

@@ -4,8 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
-use super::portable::Portable;
-use super::{Kernel, Simd};
+use super::{Kernel, portable};
+#[cfg(target_arch = "x86_64")]
+use super::{avx2, avx512};
 
 /// An instruction set that kernels are compiled for. All give the same bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -90,30 +91,13 @@ impl Isa {
         match self {
             // SAFETY: the machine has the features, as was just checked.
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => unsafe { run_avx512(kernel, super::avx512::Avx512::new()) },
+            Self::Avx512 => unsafe { avx512::run(kernel, avx512::Avx512::new()) },
             // SAFETY: the machine has the features, as was just checked.
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => unsafe { run_avx2(kernel, super::avx2::Avx2::new()) },
-            _ => run_portable(kernel, Portable),
+            Self::Avx2 => unsafe { avx2::run(kernel, avx2::Avx2::new()) },
+            _ => portable::run(kernel, portable::Portable),
         }
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx2,fma")]
-fn run_avx512<K: Kernel>(kernel: K, simd: impl Simd) -> K::Output {
-    kernel.run(simd)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn run_avx2<K: Kernel>(kernel: K, simd: impl Simd) -> K::Output {
-    kernel.run(simd)
-}
-
-#[inline(never)]
-fn run_portable<K: Kernel>(kernel: K, simd: impl Simd) -> K::Output {
-    kernel.run(simd)
 }
 
 impl fmt::Display for Isa {

@@ -20,6 +20,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod isa;
+pub mod peak;
 mod portable;
 
 #[cfg(test)]
@@ -51,6 +52,17 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// Sixteen yes or no.
     type M: Copy;
 
+    /// How many [`Self::F`] one operand of a register block holds, and how many rows the other has: the block of sums
+    /// that stays in registers is BLOCK_VECTORS × BLOCK_ROWS. Blocks change which sums are taken side by side, and no
+    /// sum's order.
+    const BLOCK_VECTORS: usize;
+    /// See [`Self::BLOCK_VECTORS`]; at most [`MAX_BLOCK_ROWS`].
+    const BLOCK_ROWS: usize;
+
+    /// Runs a kernel as a function of its own. Inlined into one another, kernels become a function so large that the
+    /// compiler no longer keeps in registers what belongs there.
+    fn call<K: Kernel>(self, kernel: K) -> K::Output;
+
     fn splat(self, x: f32) -> Self::F;
     fn load(self, from: &[f32; LANES]) -> Self::F;
     fn store(self, x: Self::F, to: &mut [f32; LANES]);
@@ -63,6 +75,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn fnma(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
     fn sqrt(self, a: Self::F) -> Self::F;
     fn div(self, a: Self::F, b: Self::F) -> Self::F;
+    /// a where a > b, else b: b where they are equal (so of two zeros the second) or either is NaN.
+    fn max(self, a: Self::F, b: Self::F) -> Self::F;
     /// a < b; no where either is NaN.
     fn lt(self, a: Self::F, b: Self::F) -> Self::M;
     /// a ≤ b; no where either is NaN.
@@ -105,6 +119,9 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// Exact.
     fn widen(self, x: Self::F) -> Self::D;
 
+    /// Lane l is [`total`](Self::total) of x\[l\].
+    fn totals(self, x: [Self::F; LANES]) -> Self::F;
+
     /// Σ of the lanes, halves folded onto each other: 16 → 8 → 4 → 2 → 1.
     #[inline(always)]
     fn total(self, x: Self::F) -> f32 {
@@ -113,6 +130,9 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
         fold(lanes)
     }
 }
+
+/// The most rows in a register block, on any instruction set.
+pub(crate) const MAX_BLOCK_ROWS: usize = 12;
 
 /// The sum of sixteen, halves folded onto each other.
 #[inline(always)]

@@ -1,6 +1,6 @@
 //! Arrays, and plain loops over them: what every other instruction set is tested against.
 
-use super::{LANES, Simd};
+use super::{Kernel, LANES, Simd};
 
 /// Every machine has it.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +22,14 @@ impl Simd for Portable {
     type D = [f64; LANES];
     type M = [bool; LANES];
 
+    // For NEON's 32 registers of four; elsewhere, as little code as can be.
+    const BLOCK_VECTORS: usize = 1;
+    const BLOCK_ROWS: usize = if cfg!(target_arch = "aarch64") { 6 } else { 2 };
+
+    #[inline(always)]
+    fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        run(kernel, self)
+    }
     #[inline(always)]
     fn splat(self, x: f32) -> Self::F {
         [x; LANES]
@@ -61,6 +69,10 @@ impl Simd for Portable {
     #[inline(always)]
     fn div(self, a: Self::F, b: Self::F) -> Self::F {
         zip(a, b, |a, b| a / b)
+    }
+    #[inline(always)]
+    fn max(self, a: Self::F, b: Self::F) -> Self::F {
+        zip(a, b, |a, b| if a > b { a } else { b })
     }
     #[inline(always)]
     fn lt(self, a: Self::F, b: Self::F) -> Self::M {
@@ -180,4 +192,15 @@ impl Simd for Portable {
     fn widen(self, x: Self::F) -> Self::D {
         map(x, f64::from)
     }
+
+    #[inline(always)]
+    fn totals(self, x: [Self::F; LANES]) -> Self::F {
+        map(x, |x| self.total(x))
+    }
+}
+
+/// Compiles a kernel for any machine.
+#[inline(never)]
+pub(super) fn run<K: Kernel>(kernel: K, simd: Portable) -> K::Output {
+    kernel.run(simd)
 }

@@ -48,6 +48,8 @@ impl Kernel for Everything {
             s.fnma(a, b, c),
             s.sqrt(a),
             s.div(a, b),
+            s.max(a, b),
+            s.totals(std::array::from_fn(|l| s.fma(a, b, s.splat(f32::from_bits(self.c[l]))))),
             s.select(s.lt(a, b), a, c),
             s.select(s.le(a, b), a, c),
             s.select(s.has_bit::<3>(ua), a, c),

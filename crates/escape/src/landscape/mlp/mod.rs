@@ -9,6 +9,7 @@
 //! | `lanes` | sums in an order that no instruction set changes |
 //! | `packed` | θ as the kernels read it |
 //! | `block`, `tangent` | the kernels: forward, backward, and Pearlmutter's R-operator |
+//! | [`chain`] | fused f32 kernels: whole trials of SGD |
 //! | `chunks` | sums over all examples, on one thread or many, to the same bits |
 //!
 //! This is the scalar reference that faster kernels are tested against. Only +, ×, ÷ and √ are used, never a fused
@@ -16,6 +17,7 @@
 
 pub mod activation;
 mod block;
+pub mod chain;
 mod chunks;
 mod error;
 pub(crate) mod lanes;

@@ -1,0 +1,123 @@
+//! The way back: δ, the gradient, and the step.
+
+use super::pass::Update;
+use super::registers::{add_gradient, add_layer, group_at, unroll, window, zeros};
+use super::row::Row;
+use super::tile::Tile;
+use crate::landscape::mlp::Activation;
+use crate::simd::{Kernel, Simd};
+
+/// δ = φ′ ∘ W₂ᵀg of V groups for R examples.
+pub(super) struct Deltas<'a, const W: usize, const V: usize, const R: usize> {
+    pub(super) activation: Activation,
+    /// W₂.
+    pub(super) weights: &'a [[Row; W]],
+    /// The first of the V groups.
+    pub(super) group: usize,
+    /// g of the chunk.
+    pub(super) slopes: &'a [Row],
+    /// The first of the R examples, in its chunk.
+    pub(super) lane: usize,
+    pub(super) hidden: &'a [[Row; W]; R],
+    pub(super) deltas: &'a mut [[Row; W]; R],
+}
+
+impl<const W: usize, const V: usize, const R: usize> Kernel for Deltas<'_, W, V, R> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { group, hidden, deltas, .. } = self;
+        let mut block = zeros::<S, V, R>(s);
+        add_layer::<S, W, V, R>(s, &mut block, (self.weights, group), (self.slopes, self.lane));
+        let relu = self.activation == Activation::Relu;
+        unroll!(r in R {
+            unroll!(v in V {
+                let t = s.load(&hidden[r][group_at::<W, V>(group, v)].0);
+                let delta = if relu {
+                    s.select(s.le(t, s.splat(0.0)), s.splat(0.0), block[v][r])
+                } else {
+                    s.mul(s.fnma(t, t, s.splat(1.0)), block[v][r])
+                };
+                s.store(delta, &mut deltas[r][group_at::<W, V>(group, v)].0);
+            });
+        });
+    }
+}
+
+/// The gradient of R rows of V groups, and their step, if it is time for that.
+pub(super) struct Rows<'a, const W: usize, const V: usize, const R: usize> {
+    pub(super) tile: &'a Tile,
+    /// What units pass on, t or δ, of the tile's examples.
+    pub(super) values: &'a [[Row; W]],
+    /// The first of the V groups.
+    pub(super) group: usize,
+    /// What they pass it on to, g or x, `stride` rows a chunk.
+    pub(super) numbers: &'a [Row],
+    pub(super) stride: usize,
+    /// The first of the R rows in a chunk's.
+    pub(super) row: usize,
+    /// The R rows of the gradient of the tiles before.
+    pub(super) gradient: Option<&'a mut [[Row; W]; R]>,
+    /// Whether there were none.
+    pub(super) fresh: bool,
+    pub(super) update: Option<Update>,
+    /// θ*.
+    pub(super) minimum: &'a [[Row; W]; R],
+    pub(super) z: &'a mut [[Row; W]; R],
+    /// What becomes of θ.
+    pub(super) theta: &'a mut [[Row; W]; R],
+    /// Σz² of each group, row by row.
+    pub(super) squares: &'a mut [Row; 2],
+}
+
+impl<const W: usize, const V: usize, const R: usize> Kernel for Rows<'_, W, V, R> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { group, minimum, z, theta, squares, .. } = self;
+        let mut block = zeros::<S, V, R>(s);
+        if let (Some(gradient), false) = (&self.gradient, self.fresh) {
+            unroll!(r in R {
+                unroll!(v in V {
+                    block[v][r] = s.load(&gradient[r][group_at::<W, V>(group, v)].0);
+                });
+            });
+        }
+        for (index, chunk) in self.tile.chunks.iter().enumerate() {
+            let numbers = window(self.numbers, index * self.stride + self.row);
+            let values = &self.values[chunk.start..][..chunk.len];
+            add_gradient::<S, W, V, R>(s, &mut block, (values, group), numbers);
+        }
+        if let Some(update) = self.update {
+            let mut sums = [s.splat(0.0); V];
+            unroll!(v in V {
+                sums[v] = s.load(&squares[group_at::<W, V>(group, v)].0);
+            });
+            let drift = s.splat(update.drift);
+            unroll!(r in R {
+                unroll!(v in V {
+                    let minimum = s.load(&minimum[r][group_at::<W, V>(group, v)].0);
+                    let old = s.load(&z[r][group_at::<W, V>(group, v)].0);
+                    let mut new = s.fnma(drift, block[v][r], old);
+                    if update.decay != 0.0 {
+                        new = s.fnma(s.splat(update.decay), s.add(minimum, old), new);
+                    }
+                    sums[v] = s.fma(new, new, sums[v]);
+                    s.store(new, &mut z[r][group_at::<W, V>(group, v)].0);
+                    s.store(s.add(minimum, new), &mut theta[r][group_at::<W, V>(group, v)].0);
+                });
+            });
+            unroll!(v in V {
+                s.store(sums[v], &mut squares[group_at::<W, V>(group, v)].0);
+            });
+        } else if let Some(gradient) = self.gradient {
+            unroll!(r in R {
+                unroll!(v in V {
+                    s.store(block[v][r], &mut gradient[r][group_at::<W, V>(group, v)].0);
+                });
+            });
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Where a chain is, and what it needs to go on.
+
+use super::network::Network;
+use super::row::Row;
+use crate::simd::LANES;
+
+/// Strips in a block. The sums of the second layer are loaded and stored once a block, and W₂ of a block stays in L1.
+pub(super) const BLOCK: usize = 8;
+
+/// z, and buffers for tiles of up to `capacity` examples.
+#[derive(Debug, Clone)]
+pub(super) struct Buffers {
+    /// θ − θ* without b₂, in strips.
+    pub(super) z: Vec<Row>,
+    /// b₂ of z.
+    pub(super) bias: Vec<Row>,
+    pub(super) capacity: usize,
+    /// t, `[strips][capacity][groups]`.
+    pub(super) hidden: Vec<Row>,
+    /// W₂t in sixteen partial sums: for each chunk of the tile `[classes][examples of the chunk]`.
+    pub(super) sums: Vec<Row>,
+    /// Σ g over the examples since the last update, one lane of a chunk beside another, `[classes]`, and zeros up to a
+    /// multiple of sixteen.
+    pub(super) bias_slopes: Vec<Row>,
+    /// Σ s∇ℓ over the tiles since the last update, like z. Empty if one tile holds a whole batch.
+    pub(super) gradient: Vec<Row>,
+    /// W₁ and b₁ of θ, of the strip at hand.
+    pub(super) first: Vec<Row>,
+    /// W₂ of θ, of the block at hand, `[strips][classes][groups]`.
+    pub(super) second: Vec<Row>,
+    /// δ of the strip at hand, `[capacity][groups]`.
+    pub(super) deltas: Vec<Row>,
+}
+
+impl Buffers {
+    pub(super) fn new(network: &Network) -> Self {
+        let layout = network.layout;
+        Self {
+            z: layout.zeros(),
+            bias: vec![Row::ZERO; layout.class_rows()],
+            capacity: 0,
+            hidden: Vec::new(),
+            sums: Vec::new(),
+            bias_slopes: vec![Row::ZERO; layout.class_rows() * LANES],
+            gradient: Vec::new(),
+            first: vec![Row::ZERO; 2 * layout.first_rows()],
+            second: vec![Row::ZERO; 2 * BLOCK.min(layout.strips()) * layout.shape.classes],
+            deltas: Vec::new(),
+        }
+    }
+
+    /// Makes room for tiles of this many examples, and for a gradient if a batch takes more than one tile.
+    pub(super) fn reserve(&mut self, network: &Network, examples: usize, several: bool) {
+        let layout = network.layout;
+        if self.capacity != examples {
+            self.capacity = examples;
+            self.hidden.resize(layout.groups * examples, Row::ZERO);
+            self.sums.resize(layout.shape.classes * examples, Row::ZERO);
+            self.deltas.resize(2 * examples, Row::ZERO);
+        }
+        if several && self.gradient.is_empty() {
+            self.gradient = layout.zeros();
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The way forward: t = φ(W₁x + b₁) strip by strip, and W₂t block by block.
+
+use super::registers::{Block, add_layer, add_outputs, group_at, unroll, window, window_mut, zeros};
+use super::row::Row;
+use super::tanh::tanh;
+use crate::landscape::mlp::Activation;
+use crate::simd::{Kernel, Simd};
+
+/// t of V groups for R examples.
+pub(super) struct Hidden<'a, const W: usize, const V: usize, const R: usize> {
+    pub(super) activation: Activation,
+    /// W₁.
+    pub(super) weights: &'a [[Row; W]],
+    /// b₁.
+    pub(super) bias: &'a [Row; W],
+    /// The first of the V groups.
+    pub(super) group: usize,
+    /// Of the chunk.
+    pub(super) inputs: &'a [Row],
+    /// The first of the R examples, in its chunk.
+    pub(super) lane: usize,
+    pub(super) hidden: &'a mut [[Row; W]; R],
+}
+
+impl<const W: usize, const V: usize, const R: usize> Kernel for Hidden<'_, W, V, R> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let mut block = zeros::<S, V, R>(s);
+        unroll!(v in V {
+            block[v] = [s.load(&self.bias[group_at::<W, V>(self.group, v)].0); R];
+        });
+        add_layer::<S, W, V, R>(s, &mut block, (self.weights, self.group), (self.inputs, self.lane));
+        if self.activation == Activation::Relu {
+            unroll!(r in R {
+                unroll!(v in V {
+                    // Zero first, so that NaN is kept.
+                    s.store(s.max(s.splat(0.0), block[v][r]), &mut self.hidden[r][group_at::<W, V>(self.group, v)].0);
+                });
+            });
+            return;
+        }
+        unroll!(r in R {
+            unroll!(v in V {
+                s.store(block[v][r], &mut self.hidden[r][group_at::<W, V>(self.group, v)].0);
+            });
+        });
+        for hidden in self.hidden {
+            unroll!(v in V {
+                let t = &mut hidden[group_at::<W, V>(self.group, v)].0;
+                s.store(tanh(s, s.load(t)), t);
+            });
+        }
+    }
+}
+
+/// What a block adds to V outputs of R examples.
+pub(super) struct Outputs<'a, const V: usize, const R: usize> {
+    pub(super) classes: usize,
+    /// The first of the V classes.
+    pub(super) class: usize,
+    /// Examples of the chunk.
+    pub(super) len: usize,
+    /// The first of the R examples, in its chunk.
+    pub(super) lane: usize,
+    /// The same, in the tile.
+    pub(super) example: usize,
+    /// Examples there is room for in a strip.
+    pub(super) capacity: usize,
+    /// Groups in the block.
+    pub(super) groups: usize,
+    /// W₂ of the block.
+    pub(super) weights: &'a [Row],
+    /// t of the block.
+    pub(super) hidden: &'a [Row],
+    /// The first block adds to nothing.
+    pub(super) fresh: bool,
+    /// Of the chunk.
+    pub(super) sums: &'a mut [Row],
+}
+
+impl<const V: usize, const R: usize> Kernel for Outputs<'_, V, R> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let mut block = zeros::<S, V, R>(s);
+        if !self.fresh {
+            unroll!(v in V {
+                let sums: &[Row; R] = window(self.sums, (self.class + v) * self.len + self.lane);
+                unroll!(r in R {
+                    block[v][r] = s.load(&sums[r].0);
+                });
+            });
+        }
+        let wide = self.groups / 2;
+        for strip in 0..wide {
+            self.add_strip::<S, 2>(s, &mut block, strip);
+        }
+        if self.groups % 2 == 1 {
+            self.add_strip::<S, 1>(s, &mut block, wide);
+        }
+        unroll!(v in V {
+            let sums: &mut [Row; R] = window_mut(self.sums, (self.class + v) * self.len + self.lane);
+            unroll!(r in R {
+                s.store(block[v][r], &mut sums[r].0);
+            });
+        });
+    }
+}
+
+impl<const V: usize, const R: usize> Outputs<'_, V, R> {
+    #[inline(always)]
+    fn add_strip<S: Simd, const W: usize>(&self, s: S, block: &mut Block<S, V, R>, strip: usize) {
+        let weights = self.weights[2 * self.classes * strip..].as_chunks::<W>().0;
+        let hidden = self.hidden[2 * self.capacity * strip..].as_chunks::<W>().0;
+        add_outputs::<S, W, V, R>(s, block, window(weights, self.class), window(hidden, self.example));
+    }
+}

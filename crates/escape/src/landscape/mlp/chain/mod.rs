@@ -1,0 +1,133 @@
+//! Chains: trials of SGD on the network, in f32, as fast as the machine multiplies and adds.
+//!
+//! A [`Chain`] keeps z = θ − θ*, and forms θ = θ* + z as it goes: small steps lose nothing to the size of θ*. All of its
+//! state stays in the cache of a core. Every sum has one order, whatever the instruction set: [`Isa`]s differ in how
+//! many sums they take side by side. So a path is the same to the bit on every machine, however its steps are cut into
+//! calls.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | `network` | [`Network`]: θ*, and the examples, shared by all chains |
+//! | `row` | how parameters are laid out: rows of sixteen hidden units, in strips |
+//! | `tile` | the examples that go through the network side by side |
+//! | `registers` | the innermost loops: sums that stay in registers |
+//! | `pass` | one pass over the hidden units: ends a step, and begins the next |
+//! | `forward`, `backward` | its kernels |
+//! | `outputs` | between forward and backward: the outputs, their slopes, b₂ |
+//! | `walk` | steps, one after the other |
+//! | `tanh` | tanh in f32, without libm |
+
+mod backward;
+mod buffers;
+mod forward;
+mod network;
+mod outputs;
+mod pass;
+mod registers;
+mod row;
+mod tanh;
+#[cfg(test)]
+mod tests;
+mod tile;
+mod walk;
+
+pub use network::Network;
+pub use walk::Walked;
+
+use buffers::Buffers;
+use row::Row;
+use tile::Tile;
+use walk::{Batches, Walk};
+
+use crate::simd::Isa;
+
+/// One trial of SGD: where it is, and all it needs to go on.
+#[derive(Debug, Clone)]
+pub struct Chain<'a> {
+    network: &'a Network,
+    isa: Isa,
+    buffers: Buffers,
+    tiles: [Tile; 2],
+    batch: Vec<u32>,
+}
+
+/// How to walk.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pace {
+    /// Steps at most.
+    pub steps: u64,
+    /// B, the examples of a batch.
+    pub batch_size: usize,
+    /// What the gradient is multiplied with.
+    pub drift: f32,
+    /// Stop once ‖z‖² is not below this.
+    pub bound: f64,
+}
+
+impl<'a> Chain<'a> {
+    /// A chain at θ*, for one thread.
+    pub fn new(network: &'a Network, isa: Isa) -> Self {
+        let buffers = Buffers::new(network);
+        Self { network, isa, buffers, tiles: Default::default(), batch: Vec::new() }
+    }
+
+    /// Back to θ*.
+    pub fn restart(&mut self) {
+        self.buffers.z.fill(Row::ZERO);
+        self.buffers.bias.fill(Row::ZERO);
+    }
+
+    /// z ← z − drift · ∇L_B(θ* + z), time and again, each time with the batch that `draw` fills in with the indices of
+    /// examples, until ‖z‖² is not below the bound (so also when it is NaN). NaN without a step.
+    ///
+    /// A batch is drawn before the step of the last one is made: when a chain leaves early, one batch more was drawn
+    /// than steps were made. When all steps are made there is none too many.
+    ///
+    /// # Panics
+    /// If a batch is empty, or an index is not that of an example.
+    pub fn walk(&mut self, pace: Pace, draw: &mut dyn FnMut(&mut [u32])) -> Walked {
+        assert!(pace.batch_size > 0, "a batch without examples");
+        self.batch.resize(pace.batch_size, 0);
+        let mut batch = std::mem::take(&mut self.batch);
+        let walked = self.run(Batches::Drawn { draw, batch: &mut batch }, pace.steps, pace.drift, pace.bound);
+        self.batch = batch;
+        walked
+    }
+
+    /// z ← z − drift · Σ_i s_i ∇ℓ_i(θ* + z), with the weights s of all examples. Gives ‖z‖².
+    ///
+    /// # Panics
+    /// Unless there is a weight for each example.
+    pub fn weighted_step(&mut self, weights: &[f32], drift: f32) -> f64 {
+        assert_eq!(weights.len(), self.network.examples(), "not a weight for each example");
+        self.run(Batches::Weighted(weights), 1, drift, f64::INFINITY).squared_distance
+    }
+
+    fn run(&mut self, batches: Batches<'_>, steps: u64, drift: f32, bound: f64) -> Walked {
+        if steps == 0 {
+            return Walked { steps, squared_distance: f64::NAN, left: false };
+        }
+        let Self { network, buffers, tiles, .. } = self;
+        self.isa.run(Walk { network, buffers, tiles, batches, steps, drift, bound })
+    }
+
+    /// z, in θ's layout.
+    ///
+    /// # Panics
+    /// Unless `out` has θ's length.
+    pub fn write_displacement(&self, out: &mut [f64]) {
+        assert_eq!(out.len(), self.network.dim(), "a vector of another length than theta");
+        self.network.layout.unpack(&self.buffers.z, &self.buffers.bias, out);
+    }
+
+    /// Goes to z, rounded to f32.
+    ///
+    /// # Panics
+    /// Unless z has θ's length.
+    pub fn read_displacement(&mut self, z: &[f64]) {
+        assert_eq!(z.len(), self.network.dim(), "a vector of another length than theta");
+        self.restart();
+        self.network.layout.pack(z, &mut self.buffers.z, &mut self.buffers.bias);
+    }
+}
+

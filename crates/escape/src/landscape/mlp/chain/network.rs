@@ -1,0 +1,70 @@
+//! What all chains of a network share: its shape, θ*, and the examples, as f32.
+
+use super::row::{Layout, Row};
+use crate::landscape::mlp::{Activation, Mlp, Model, Shape};
+
+/// A network around θ*, with its examples, ready for kernels in f32. Immutable.
+#[derive(Debug, Clone)]
+pub struct Network {
+    pub(super) layout: Layout,
+    pub(super) activation: Activation,
+    pub(super) weight_decay: f64,
+    /// θ* without b₂, in strips.
+    pub(super) theta: Vec<Row>,
+    /// b₂ of θ*.
+    pub(super) bias: Vec<Row>,
+    /// `[examples × inputs]`.
+    pub(super) inputs: Vec<f32>,
+    /// `[examples]`; all below the number of classes.
+    pub(super) labels: Vec<u32>,
+}
+
+impl Network {
+    /// The network of a landscape, around its minimum.
+    pub fn new(mlp: &Mlp) -> Self {
+        Self::around(mlp.model(), mlp.theta())
+    }
+
+    /// The network of a model, around `theta`.
+    ///
+    /// # Panics
+    /// Unless θ has the model's length.
+    pub fn around(model: &Model, theta: &[f64]) -> Self {
+        assert_eq!(theta.len(), model.dim(), "a vector of another length than theta");
+        let layout = Layout::new(model.shape());
+        let mut strips = layout.zeros();
+        let mut bias = vec![Row::ZERO; layout.class_rows()];
+        layout.pack(theta, &mut strips, &mut bias);
+        Self {
+            layout,
+            activation: model.activation(),
+            weight_decay: model.weight_decay(),
+            theta: strips,
+            bias,
+            inputs: model.examples().inputs().iter().map(|x| *x as f32).collect(),
+            labels: model.examples().labels().to_vec(),
+        }
+    }
+
+    /// inputs → hidden → classes.
+    pub fn shape(&self) -> Shape {
+        self.layout.shape
+    }
+
+    /// d, the length of θ.
+    pub fn dim(&self) -> usize {
+        self.shape().parameters()
+    }
+
+    /// N.
+    pub fn examples(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Floating-point operations that one example takes in one step, forward and backward: what rates are measured in.
+    pub fn operations(&self) -> u64 {
+        let Shape { inputs, hidden, classes } = self.shape();
+        // W₁x, W₂t, W₂ᵀg, g tᵀ and δ xᵀ, a multiplication and an addition each.
+        2 * (2 * inputs + 3 * classes) as u64 * hidden as u64
+    }
+}

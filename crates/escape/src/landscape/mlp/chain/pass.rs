@@ -1,0 +1,229 @@
+//! A pass over the hidden units: ends a step, and begins the next.
+//!
+//! Once the outputs of a tile are known, the rest of the step goes strip by strip: δ, the gradient, the new z. And with
+//! a strip's new z the next tile can go through the same strip at once, for which examples come next does not depend on
+//! z. So parameters are read and written once a step, and a strip's activations give way to the next tile's in place.
+//! Only the outputs, which are sums over all hidden units, have to wait for the end of the pass.
+
+use super::backward::{Deltas, Rows};
+use super::buffers::{BLOCK, Buffers};
+use super::forward::{Hidden, Outputs};
+use super::network::Network;
+use super::registers::{by_size, window, window_mut};
+use super::row::Row;
+use super::tile::{Tile, pieces};
+use crate::simd::Simd;
+
+/// The step to take along the gradient.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Update {
+    pub(super) drift: f32,
+    /// drift · w · Σs.
+    pub(super) decay: f32,
+}
+
+/// A tile that has its outputs, on its way back.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Backward<'a> {
+    pub(super) tile: &'a Tile,
+    /// Whether it is the first since the last update, whose gradient is added to nothing.
+    pub(super) fresh: bool,
+    /// After the last tile of a batch.
+    pub(super) update: Option<Update>,
+}
+
+/// One pass: `back` on its way back, `forward` on its way to [`Buffers::sums`]. Gives ‖z‖² without b₂, in sixteen
+/// partial sums; meaningful after an update.
+#[inline(always)]
+pub(super) fn pass<S: Simd>(
+    s: S,
+    network: &Network,
+    buffers: &mut Buffers,
+    back: Option<Backward<'_>>,
+    forward: Option<&Tile>,
+) -> S::D {
+    let layout = network.layout;
+    let mut distance = s.splat_d(0.0);
+    let mut start = 0;
+    while start < layout.strips() {
+        let end = layout.strips().min(start + BLOCK);
+        for index in start..end {
+            distance = if layout.width(index) == 2 {
+                Strip::<2>::new(network, buffers, index, index - start).pass(s, back, forward, distance)
+            } else {
+                Strip::<1>::new(network, buffers, index, index - start).pass(s, back, forward, distance)
+            };
+        }
+        if let Some(tile) = forward {
+            let groups = layout.groups.min(2 * end) - 2 * start;
+            add_block(s, network, buffers, tile, 2 * start, groups);
+        }
+        start = end;
+    }
+    distance
+}
+
+/// Adds a block's part to the outputs of a tile.
+#[inline(always)]
+fn add_block<S: Simd>(s: S, network: &Network, buffers: &mut Buffers, tile: &Tile, first: usize, groups: usize) {
+    let (classes, capacity) = (network.layout.shape.classes, buffers.capacity);
+    let (weights, hidden) = (&buffers.second[..], &buffers.hidden[first * capacity..]);
+    let fresh = first == 0;
+    for chunk in &tile.chunks {
+        let (example, len) = (chunk.start, chunk.len);
+        let sums = &mut buffers.sums[example * classes..][..len * classes];
+        for (class, count) in pieces(classes, S::BLOCK_VECTORS) {
+            for (lane, count_lanes) in pieces(len, S::BLOCK_ROWS) {
+                let example = example + lane;
+                macro_rules! outputs {
+                    ($V:literal, $R:ident) => {
+                        s.call(Outputs::<$V, $R> {
+                            classes, class, len, lane, example, capacity, groups, weights, hidden, fresh, sums,
+                        })
+                    };
+                }
+                by_size!(count_lanes, S::BLOCK_ROWS, R => if count == 2 { outputs!(2, R) } else { outputs!(1, R) });
+            }
+        }
+    }
+}
+
+/// What a pass needs of one strip, of W groups.
+struct Strip<'a, const W: usize> {
+    network: &'a Network,
+    theta: &'a [[Row; W]],
+    z: &'a mut [[Row; W]],
+    hidden: &'a mut [[Row; W]],
+    gradient: &'a mut [[Row; W]],
+    first: &'a mut [[Row; W]],
+    second: &'a mut [[Row; W]],
+    deltas: &'a mut [[Row; W]],
+}
+
+impl<'a, const W: usize> Strip<'a, W> {
+    #[inline(always)]
+    fn new(network: &'a Network, buffers: &'a mut Buffers, index: usize, in_block: usize) -> Self {
+        let layout = network.layout;
+        let (classes, capacity) = (layout.shape.classes, buffers.capacity);
+        let rows = 2 * index * layout.rows()..(2 * index + W) * layout.rows();
+        let gradient = if buffers.gradient.is_empty() { &mut [] } else { &mut buffers.gradient[rows.clone()] };
+        Self {
+            network,
+            theta: network.theta[rows.clone()].as_chunks().0,
+            z: buffers.z[rows].as_chunks_mut().0,
+            hidden: buffers.hidden[2 * index * capacity..][..W * capacity].as_chunks_mut().0,
+            gradient: gradient.as_chunks_mut().0,
+            first: buffers.first[..W * layout.first_rows()].as_chunks_mut().0,
+            second: buffers.second[2 * in_block * classes..][..W * classes].as_chunks_mut().0,
+            deltas: buffers.deltas.as_chunks_mut().0,
+        }
+    }
+
+    #[inline(always)]
+    fn pass<S: Simd>(
+        mut self,
+        s: S,
+        back: Option<Backward<'_>>,
+        forward: Option<&Tile>,
+        mut distance: S::D,
+    ) -> S::D {
+        let (theta_first, theta_second) = self.theta.split_at(self.first.len());
+        let (z_first, z_second) = self.z.split_at(self.first.len());
+        if back.is_none_or(|back| back.update.is_none()) {
+            add_rows(s, theta_first, z_first, self.first);
+        }
+        add_rows(s, theta_second, z_second, self.second);
+        let wide = W == 2 && S::BLOCK_VECTORS == 2;
+        if let Some(back) = back {
+            let mut squares = [Row::ZERO; 2];
+            if wide {
+                self.back::<S, 2>(s, back, 0, &mut squares);
+            } else {
+                for group in 0..W {
+                    self.back::<S, 1>(s, back, group, &mut squares);
+                }
+            }
+            for square in &squares[..W] {
+                distance = s.add_d(distance, s.widen(s.load(&square.0)));
+            }
+        }
+        if let Some(tile) = forward {
+            if wide {
+                self.forward::<S, 2>(s, tile, 0);
+            } else {
+                for group in 0..W {
+                    self.forward::<S, 1>(s, tile, group);
+                }
+            }
+        }
+        distance
+    }
+
+    /// t of V groups.
+    #[inline(always)]
+    fn forward<S: Simd, const V: usize>(&mut self, s: S, tile: &Tile, group: usize) {
+        let (activation, inputs) = (self.network.activation, self.first.len() - 1);
+        let (weights, bias) = (&self.first[..inputs], &self.first[inputs]);
+        for (index, chunk) in tile.chunks.iter().enumerate() {
+            let inputs = &tile.inputs[index * self.first.len()..][..inputs];
+            for (lane, len) in pieces(chunk.len, S::BLOCK_ROWS) {
+                by_size!(len, S::BLOCK_ROWS, R => {
+                    let hidden = window_mut(self.hidden, chunk.start + lane);
+                    s.call(Hidden::<W, V, R> { activation, weights, bias, group, inputs, lane, hidden });
+                });
+            }
+        }
+    }
+
+    /// δ, the gradient and the new z of V groups. Adds z² to `squares`, row by row.
+    #[inline(always)]
+    fn back<S: Simd, const V: usize>(&mut self, s: S, back: Backward<'_>, group: usize, squares: &mut [Row; 2]) {
+        let (activation, classes, first_rows) = (self.network.activation, self.second.len(), self.first.len());
+        let Backward { tile, fresh, update } = back;
+        for (index, chunk) in tile.chunks.iter().enumerate() {
+            let (weights, slopes) = (&*self.second, &tile.slopes[index * classes..][..classes]);
+            for (lane, len) in pieces(chunk.len, S::BLOCK_ROWS) {
+                let at = chunk.start + lane;
+                by_size!(len, S::BLOCK_ROWS, R => {
+                    let (hidden, deltas) = (window(self.hidden, at), window_mut(self.deltas, at));
+                    s.call(Deltas::<W, V, R> { activation, weights, group, slopes, lane, hidden, deltas });
+                });
+            }
+        }
+        // What of: values, numbers, where θ goes, and where its rows begin in a strip.
+        let second = (&*self.hidden, &tile.slopes, &mut *self.second, first_rows);
+        let first = (&*self.deltas, &tile.inputs, &mut *self.first, 0);
+        for (values, numbers, theta, offset) in [second, first] {
+            let stride = theta.len();
+            for (row, count) in pieces(stride, S::BLOCK_ROWS) {
+                by_size!(count, S::BLOCK_ROWS, R => {
+                    let has_gradient = !self.gradient.is_empty();
+                    let at = offset + row;
+                    s.call(Rows::<W, V, R> {
+                        tile,
+                        values,
+                        group,
+                        numbers,
+                        stride,
+                        row,
+                        gradient: has_gradient.then(|| window_mut(self.gradient, at)),
+                        fresh,
+                        update,
+                        minimum: window(self.theta, at),
+                        z: window_mut(self.z, at),
+                        theta: window_mut(theta, row),
+                        squares,
+                    });
+                });
+            }
+        }
+    }
+}
+
+/// sum ← x + y.
+#[inline(always)]
+fn add_rows<S: Simd, const W: usize>(s: S, x: &[[Row; W]], y: &[[Row; W]], sum: &mut [[Row; W]]) {
+    for ((x, y), sum) in x.as_flattened().iter().zip(y.as_flattened()).zip(sum.as_flattened_mut()) {
+        s.store(s.add(s.load(&x.0), s.load(&y.0)), &mut sum.0);
+    }
+}

@@ -1,0 +1,143 @@
+//! Register blocks: the sums that stay in registers while a loop runs over what they are sums of.
+//!
+//! A block is V vectors times R rows. In each turn of its loop V vectors are loaded and R numbers broadcast (or R
+//! vectors loaded), and each of the V·R sums takes one fused multiply-add: with 2 × 12 that is 24 for 14 loads.
+//! V and R are known to the compiler, which unrolls the turn; [`by_size`] picks R.
+
+use super::row::Row;
+use crate::simd::{LANES, Simd};
+
+/// V × R sums.
+pub(super) type Block<S, const V: usize, const R: usize> = [[<S as Simd>::F; R]; V];
+
+/// Evaluates an expression in which R is `n`, for n in 1..=`most`, a constant of at most
+/// [`MAX_BLOCK_ROWS`](crate::simd::MAX_BLOCK_ROWS).
+macro_rules! by_size {
+    ($n:expr, $most:expr, $R:ident => $body:expr) => {
+        by_size!(@ $n, $most, $R, $body, 1 2 3 4 5 6 7 8 9 10 11 12)
+    };
+    (@ $n:expr, $most:expr, $R:ident, $body:expr, $($size:literal)*) => {
+        match $n {
+            $($size if $size <= $most => {
+                const $R: usize = $size;
+                $body
+            })*
+            _ => unreachable!("a block of more rows than there are registers for"),
+        }
+    };
+}
+pub(super) use by_size;
+
+/// Writes a block's statements out for each v below V, or r below R, both constants. A loop left to the compiler is
+/// unrolled too late: by then it has laid the block out in memory, and there it stays.
+macro_rules! unroll {
+    ($i:ident in $n:ident $body:block) => {
+        unroll!(@ $i, $n, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)
+    };
+    (@ $i:ident, $n:ident, $body:block, $($value:literal)*) => {
+        const { assert!($n <= 16) };
+        $(if $value < $n {
+            let $i: usize = $value;
+            $body
+        })*
+    };
+}
+pub(super) use unroll;
+
+/// Where the v-th of V groups is in a strip of W, if they begin with `first`.
+#[inline(always)]
+pub(super) fn group_at<const W: usize, const V: usize>(first: usize, v: usize) -> usize {
+    if V == W { v } else { (first + v) % W }
+}
+
+/// The R elements from `at` on.
+#[inline(always)]
+pub(super) fn window<T, const R: usize>(of: &[T], at: usize) -> &[T; R] {
+    of[at..].first_chunk().unwrap_or_else(|| short())
+}
+
+/// The R elements from `at` on.
+#[inline(always)]
+pub(super) fn window_mut<T, const R: usize>(of: &mut [T], at: usize) -> &mut [T; R] {
+    of[at..].first_chunk_mut().unwrap_or_else(|| short())
+}
+
+#[cold]
+fn short() -> ! {
+    panic!("a slice is too short")
+}
+
+#[inline(always)]
+pub(super) fn zeros<S: Simd, const V: usize, const R: usize>(s: S) -> Block<S, V, R> {
+    [[s.splat(0.0); R]; V]
+}
+
+/// sums[v][r] += Σ_k vectors[k][group_at::<W, V>(first, v)] · lane (lane + r) of numbers[k]: the layers, forward and backward, with k
+/// over inputs, or classes, and r over examples.
+#[inline(always)]
+pub(super) fn add_layer<S: Simd, const W: usize, const V: usize, const R: usize>(
+    s: S,
+    sums: &mut Block<S, V, R>,
+    (vectors, first): (&[[Row; W]], usize),
+    (numbers, lane): (&[Row], usize),
+) {
+    assert!(lane + R <= LANES && vectors.len() == numbers.len());
+    for (vectors, numbers) in vectors.iter().zip(numbers) {
+        let mut x = [s.splat(0.0); V];
+        unroll!(v in V {
+            x[v] = s.load(&vectors[group_at::<W, V>(first, v)].0);
+        });
+        unroll!(r in R {
+            let y = s.splat(numbers.0[lane + r]);
+            unroll!(v in V {
+                sums[v][r] = s.fma(x[v], y, sums[v][r]);
+            });
+        });
+    }
+}
+
+/// sums[v][r] += Σ_k vectors[k][group_at::<W, V>(first, v)] · lane k of numbers[r]: gradients, with k over the examples of a chunk and
+/// r over inputs, or classes.
+#[inline(always)]
+pub(super) fn add_gradient<S: Simd, const W: usize, const V: usize, const R: usize>(
+    s: S,
+    sums: &mut Block<S, V, R>,
+    (vectors, first): (&[[Row; W]], usize),
+    numbers: &[Row; R],
+) {
+    for (k, vectors) in vectors.iter().enumerate() {
+        let mut x = [s.splat(0.0); V];
+        unroll!(v in V {
+            x[v] = s.load(&vectors[group_at::<W, V>(first, v)].0);
+        });
+        unroll!(r in R {
+            let y = s.splat(numbers[r].0[k % LANES]);
+            unroll!(v in V {
+                sums[v][r] = s.fma(x[v], y, sums[v][r]);
+            });
+        });
+    }
+}
+
+/// sums[v][r] += Σ_g weights[v][g] · hidden[r][g], over the W groups g of a strip in turn: the second layer, with v
+/// over classes and r over examples.
+#[inline(always)]
+pub(super) fn add_outputs<S: Simd, const W: usize, const V: usize, const R: usize>(
+    s: S,
+    sums: &mut Block<S, V, R>,
+    weights: &[[Row; W]; V],
+    hidden: &[[Row; W]; R],
+) {
+    unroll!(g in W {
+        let mut x = [s.splat(0.0); V];
+        unroll!(v in V {
+            x[v] = s.load(&weights[v][g].0);
+        });
+        unroll!(r in R {
+            let y = s.load(&hidden[r][g].0);
+            unroll!(v in V {
+                sums[v][r] = s.fma(x[v], y, sums[v][r]);
+            });
+        });
+    });
+}

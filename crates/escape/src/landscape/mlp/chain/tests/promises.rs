@@ -1,0 +1,138 @@
+//! What the documentation promises: the same bits on every instruction set and in any cutting, padding that never
+//! moves, NaN that is seen.
+
+use super::super::{Chain, Network, Pace, Walked};
+use super::super::super::{Activation, Shape};
+use super::{BOTH, SHAPES, Uniforms, problem, shape};
+use crate::simd::{Isa, LANES};
+
+/// Walks `steps` in calls of at most `cut`; gives z and all that the calls gave.
+fn walk(network: &Network, isa: Isa, batch_size: usize, steps: u64, cut: u64) -> (Vec<u64>, u64, u64) {
+    let mut chain = Chain::new(network, isa);
+    let mut uniforms = Uniforms(3);
+    let mut done = 0;
+    let mut distance = 0.0;
+    while done < steps {
+        let pace = Pace { steps: cut.min(steps - done), batch_size, drift: 0.3, bound: f64::INFINITY };
+        let walked = chain.walk(pace, &mut |batch| uniforms.fill(network.examples(), batch));
+        assert!(!walked.left && walked.steps == pace.steps);
+        done += walked.steps;
+        distance = walked.squared_distance;
+    }
+    check_padding(&chain);
+    let mut z = vec![0.0; network.dim()];
+    chain.write_displacement(&mut z);
+    assert!(z.iter().all(|z| z.is_finite()) && distance > 0.0);
+    (z.iter().map(|z| z.to_bits()).collect(), distance.to_bits(), uniforms.0)
+}
+
+fn check_padding(chain: &Chain<'_>) {
+    let Shape { hidden, classes, .. } = chain.network.shape();
+    let layout = chain.network.layout;
+    let rest = (hidden - 1) % LANES + 1;
+    let narrow = layout.width(layout.strips() - 1);
+    let last = chain.buffers.z[layout.groups * layout.rows() - narrow * layout.rows()..].chunks_exact(narrow);
+    for groups in last {
+        assert!(groups[narrow - 1].0[rest..].iter().all(|z| *z == 0.0));
+    }
+    let bias: Vec<f32> = chain.buffers.bias.iter().flat_map(|row| row.0).collect();
+    assert!(bias[classes..].iter().all(|z| *z == 0.0));
+}
+
+#[test]
+fn every_instruction_set_and_every_cutting_gives_the_same_bits() {
+    for shape in SHAPES {
+        for activation in BOTH {
+            for (weight_decay, batch_size) in
+                [(0.0, 1), (0.01, 1), (0.0, 2), (0.01, 5), (0.0, 12), (0.0, 13), (0.01, 70), (0.0, 110)]
+            {
+                if batch_size * shape.hidden > 20_000 {
+                    continue;
+                }
+                let (_, _, network) = problem(shape, activation, weight_decay, 30);
+                let expected = walk(&network, Isa::Portable, batch_size, 3, 3);
+                for isa in Isa::available() {
+                    for cut in [1, 2, 3] {
+                        let found = walk(&network, isa, batch_size, 3, cut);
+                        assert!(found == expected, "{shape:?} {activation:?} B = {batch_size} {isa} cut {cut}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn weighted_steps_have_the_same_bits_on_every_instruction_set() {
+    for shape in SHAPES {
+        let (_, _, network) = problem(shape, Activation::Relu, 0.01, 130);
+        let weights: Vec<f32> = Uniforms(5).vector(130, 0.1).iter().map(|s| *s as f32).collect();
+        let run = |isa| {
+            let mut chain = Chain::new(&network, isa);
+            let distances = [0.3, 0.2].map(|drift| chain.weighted_step(&weights, drift).to_bits());
+            check_padding(&chain);
+            (distances, chain.buffers.z.clone())
+        };
+        let expected = run(Isa::Portable);
+        for isa in Isa::available() {
+            assert!(run(isa) == expected, "{shape:?} {isa}");
+        }
+    }
+}
+
+#[test]
+fn a_chain_stops_at_the_step_that_leaves() {
+    let (_, _, network) = problem(shape(4, 20, 3), Activation::Relu, 0.0, 30);
+    for batch_size in [1, 5] {
+        let go = |steps, bound| -> Walked {
+            let mut uniforms = Uniforms(3);
+            let pace = Pace { steps, batch_size, drift: 0.01, bound };
+            Chain::new(&network, Isa::current()).walk(pace, &mut |batch| uniforms.fill(30, batch))
+        };
+        let [before, after] = [9, 10].map(|steps| go(steps, f64::INFINITY).squared_distance);
+        assert!(before < after, "as it happens");
+        assert_eq!(go(50, after), Walked { steps: 10, squared_distance: after, left: true });
+        assert_eq!(go(10, after), Walked { steps: 10, squared_distance: after, left: true });
+        assert_eq!(go(9, after), Walked { steps: 9, squared_distance: before, left: false });
+    }
+}
+
+#[test]
+fn what_overflows_leaves() {
+    for activation in BOTH {
+        for batch_size in [1, 5] {
+            let (_, _, network) = problem(shape(4, 20, 3), activation, 0.0, 30);
+            for isa in Isa::available() {
+                let mut chain = Chain::new(&network, isa);
+                let mut uniforms = Uniforms(3);
+                let pace = Pace { steps: 1000, batch_size, drift: 1e30, bound: f64::INFINITY };
+                let walked = chain.walk(pace, &mut |batch| uniforms.fill(30, batch));
+                assert!(walked.left && walked.steps < 1000 && !walked.squared_distance.is_finite());
+                // And stays out.
+                let walked = chain.walk(Pace { steps: 5, ..pace }, &mut |batch| uniforms.fill(30, batch));
+                assert!(walked.left && walked.steps == 1, "{walked:?}");
+                chain.restart();
+                let again = chain.walk(Pace { drift: 1e-3, ..pace }, &mut |batch| uniforms.fill(30, batch));
+                assert!(!again.left && again.squared_distance.is_finite());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_nan_is_seen_wherever_it_is() {
+    for (shape, activation) in SHAPES.into_iter().flat_map(|shape| BOTH.map(|activation| (shape, activation))) {
+        let (_, _, network) = problem(shape, activation, 0.0, 30);
+        let mut chain = Chain::new(&network, Isa::current());
+        for at in [0, network.dim() / 2, network.dim() - 1] {
+            for batch_size in [1, 3] {
+                let mut z = vec![0.0; network.dim()];
+                z[at] = f64::NAN;
+                chain.read_displacement(&z);
+                let pace = Pace { steps: 1, batch_size, drift: 0.1, bound: f64::INFINITY };
+                assert!(chain.walk(pace, &mut |batch| batch.fill(2)).squared_distance.is_nan());
+            }
+            chain.restart();
+        }
+    }
+}
