@@ -15,19 +15,38 @@ use taugrid_escape::simd::{Isa, LANES};
 /// Does at least so many units of work, and gives how many it did.
 pub(crate) type Kernel = Box<dyn Fn(u64) -> u64>;
 
-/// The kernels by their names, and what a unit of their work is.
-pub(crate) const KERNELS: [(&str, &str, fn() -> Kernel); 10] = [
-    ("words", "word", || rows([[0u32; LANES]; ROWS], |lanes, rows| lanes.fill_words(Isa::current(), rows))),
-    ("normals", "normal", || rows([[0f32; LANES]; ROWS], |lanes, rows| fill_normals(Isa::current(), lanes, rows))),
-    ("seeds", "seed", seeds),
-    ("lanes-1d", "step of one trial", || steps(quadratic::problem(1, Dtype::F32))),
-    ("lanes-10d", "step of one trial", || steps(quadratic::problem(10, Dtype::F32))),
-    ("lanes-100d", "step of one trial", || steps(quadratic::problem(100, Dtype::F32))),
-    ("lanes-10d-f64", "step of one trial", || steps(quadratic::problem(10, Dtype::F64))),
-    ("mlp-b10", "step", || steps(mlp(5000, 10))),
-    ("mlp-small-b1", "step", || steps(mlp(50, 1))),
-    ("mlp-small-b100", "step", || steps(mlp(50, 100))),
+/// A part of the core.
+pub(crate) struct Part {
+    pub(crate) name: &'static str,
+    /// What a unit of its work is.
+    pub(crate) unit: &'static str,
+    /// How many units are enough to count instructions by: some tens of millions of these.
+    pub(crate) units: u64,
+    /// Makes it, with all that is to be done once.
+    pub(crate) kernel: fn() -> Kernel,
+}
+
+/// All of them.
+pub(crate) const PARTS: [Part; 10] = [
+    part("words", "word", 10_000_000, || {
+        rows([[0u32; LANES]; ROWS], |lanes, rows| lanes.fill_words(Isa::current(), rows))
+    }),
+    part("normals", "normal", 4_000_000, || {
+        rows([[0f32; LANES]; ROWS], |lanes, rows| fill_normals(Isa::current(), lanes, rows))
+    }),
+    part("seeds", "seed", 200_000, seeds),
+    part("lanes-1d", "step of one trial", 4_000_000, || steps(quadratic::problem(1, Dtype::F32))),
+    part("lanes-10d", "step of one trial", 400_000, || steps(quadratic::problem(10, Dtype::F32))),
+    part("lanes-100d", "step of one trial", 40_000, || steps(quadratic::problem(100, Dtype::F32))),
+    part("lanes-10d-f64", "step of one trial", 400_000, || steps(quadratic::problem(10, Dtype::F64))),
+    part("mlp-b10", "step", 10, || steps(mlp(5000, 10))),
+    part("mlp-small-b1", "step", 1000, || steps(mlp(50, 1))),
+    part("mlp-small-b100", "step", 100, || steps(mlp(50, 100))),
 ];
+
+const fn part(name: &'static str, unit: &'static str, units: u64, kernel: fn() -> Kernel) -> Part {
+    Part { name, unit, units, kernel }
+}
 
 /// Rows at a time: 16 KiB of them.
 const ROWS: usize = 256;
