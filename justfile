@@ -22,9 +22,13 @@ ci:
 quickstart *ARGS:
     cargo run --release -- run configs/quickstart.yaml {{ ARGS }}
 
-# Benchmarks.
+# Benchmarks of the parts. What the machine is worth: `taugrid bench core`.
 bench *ARGS:
     cargo bench --workspace {{ ARGS }}
+
+# Instructions of the core's kernels, against the baseline; `--accept` makes a new one.
+instructions *ARGS:
+    tests/instructions/check {{ ARGS }}
 
 # The programs, as the end-to-end checks use them.
 build:

@@ -1,6 +1,7 @@
 //! The real binaries, end to end.
 
 mod bad_input;
+mod bench;
 mod faults;
 mod growth;
 mod same_bytes;

@@ -63,6 +63,17 @@ enum Command {
         /// The folder of the results.
         dir: PathBuf,
     },
+    /// Measure what this machine is worth. Writes no file.
+    Bench {
+        #[command(subcommand)]
+        bench: Bench,
+    },
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Run the escape core's four workloads, and give their rates, as such and against what the machine does at best.
+    Core(commands::bench::Core),
 }
 
 fn main() -> ExitCode {
@@ -75,5 +86,6 @@ fn main() -> ExitCode {
         Command::Report { dir } => commands::report::run(&dir),
         Command::Verify { dir, json } => commands::verify::run(&dir, json),
         Command::Compact { dir } => commands::compact::run(&dir),
+        Command::Bench { bench: Bench::Core(core) } => commands::bench::core(core),
     })
 }

@@ -12,6 +12,8 @@
 //! | `avx2` | two of 256 bits |
 //! | `portable` | arrays: NEON where the compiler has it, else plain code; slow without a fused multiply-add |
 //!
+//! [`peak`] is how fast the machine could be at best.
+//!
 //! This is the only module of the crate with `unsafe` in it: intrinsics, each behind a token that proves the machine
 //! has them.
 

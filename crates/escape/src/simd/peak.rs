@@ -1,44 +1,70 @@
-//! How fast this machine can multiply and add: what the rates of kernels are measured against.
+//! How fast this machine multiplies and adds: what the rates of kernels are measured against.
 
-use super::{Isa, Kernel, LANES, MAX_BLOCK_ROWS, Simd};
+use std::hint::black_box;
 
-struct Rounds(u64);
+use super::{Isa, Kernel, LANES, Simd};
 
-impl Kernel for Rounds {
-    /// Fused multiply-adds of sixteen lanes, and what came out.
-    type Output = (u64, f32);
+/// Rounds of `SUMS` multiply-adds that do not wait for each other.
+struct Rounds<const SUMS: usize>(u64);
+
+impl<const SUMS: usize> Kernel for Rounds<SUMS> {
+    type Output = f32;
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) -> (u64, f32) {
-        // As many sums as stay in registers.
-        if S::BLOCK_VECTORS * S::BLOCK_ROWS > MAX_BLOCK_ROWS {
-            (self.0 * 24, rounds::<S, 24>(s, self.0))
-        } else {
-            (self.0 * 6, rounds::<S, 6>(s, self.0))
+    fn run<S: Simd>(self, s: S) -> f32 {
+        let (x, y) = (s.splat(black_box(0.5)), s.splat(black_box(0.25)));
+        // The compiler must not see that all begin alike, or one would do for all.
+        let mut sums = black_box([0.0f32; SUMS]).map(|start| s.splat(start));
+        for _ in 0..self.0 {
+            for sum in &mut sums {
+                *sum = s.fma(*sum, x, y);
+            }
         }
+        let mut total = 0.0;
+        for sum in sums {
+            total += s.total(sum);
+        }
+        total
     }
 }
 
-#[inline(always)]
-fn rounds<S: Simd, const SUMS: usize>(s: S, rounds: u64) -> f32 {
-    let mut sums = [s.splat(0.0); SUMS];
-    let (x, y) = (s.splat(std::hint::black_box(0.5)), s.splat(std::hint::black_box(0.25)));
-    for _ in 0..rounds {
-        for sum in &mut sums {
-            *sum = s.fma(*sum, x, y);
-        }
-    }
-    let mut total = 0.0;
-    for sum in sums {
-        total += s.total(sum);
-    }
-    total
-}
-
-/// Does rounds of independent fused multiply-adds in registers, and says how many floating-point operations that was.
-#[doc(hidden)]
+/// Does `rounds` rounds of independent fused multiply-adds of f32 in registers, and gives how many floating-point
+/// operations that was: two for each multiply-add of each lane.
 pub fn multiply_adds(isa: Isa, rounds: u64) -> u64 {
-    let (count, total) = isa.run(Rounds(rounds));
-    std::hint::black_box(total);
-    count * (2 * LANES) as u64
+    // As many registers as hide the latency of a multiply-add and still leave two for the factors.
+    let sums = match isa {
+        Isa::Avx512 => {
+            black_box(isa.run(Rounds::<24>(rounds)));
+            24
+        }
+        Isa::Avx2 | Isa::Portable => {
+            black_box(isa.run(Rounds::<6>(rounds)));
+            6
+        }
+    };
+    rounds * sums * (2 * LANES) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_are_counted_on_every_instruction_set() {
+        for isa in Isa::available() {
+            let count = multiply_adds(isa, 10);
+            // At least twelve registers, of the sixteen that AVX2 has.
+            assert!(count >= 10 * 6 * 32, "{isa}: {count}");
+            assert_eq!(multiply_adds(isa, 20), 2 * count, "{isa}");
+            assert_eq!(multiply_adds(isa, 0), 0, "{isa}");
+        }
+    }
+
+    /// s ← s/2 + 1/4 from 0 goes to 1/2: every sum, in every lane.
+    #[test]
+    fn every_lane_of_every_sum_is_worked_on() {
+        for isa in Isa::available() {
+            assert_eq!(isa.run(Rounds::<6>(60)), 6.0 * 16.0 * 0.5, "{isa}");
+        }
+    }
 }

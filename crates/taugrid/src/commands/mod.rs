@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub(crate) mod bench;
 pub(crate) mod compact;
 pub(crate) mod plan;
 pub(crate) mod report;
