@@ -18,7 +18,6 @@ W1_ETA = 0.1
 W1_BATCH = 10
 W1_BARRIER = {1: 0.031, 10: 0.0427, 100: 0.167, 1000: 1.186}
 W1_TRIALS = 10_000
-W1_QUICK_TRIALS = {1: 10_000, 10: 10_000, 100: 2_000, 1000: 600}
 
 # W2, W3, W4: SGD on an MLP with one hidden layer, MSE on one-hot labels.
 EXAMPLES = 10_430
@@ -40,23 +39,24 @@ UNIT = {
 
 def arguments(peer, workloads=("W1", "W2", "W3", "W4")):
     """Parse a peer's command line; `sizes` is the list of d (W1) or B."""
-    parser = argparse.ArgumentParser(prog=f"{peer}_peer.py")
+    parser = argparse.ArgumentParser(prog=f"{peer.replace('-', '_')}_peer.py")
     parser.add_argument("--workload", required=True, choices=workloads)
     parser.add_argument("--threads", type=int, help="default: 1 for W1, else 2")
-    parser.add_argument("--d", type=int, choices=sorted(W1_BARRIER))
+    parser.add_argument(
+        "--d", type=int, action="append", choices=sorted(W1_BARRIER), help="may be repeated"
+    )
     parser.add_argument("--B", type=int)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument(
         "--seconds", type=float, default=2.0, help="length of one repeat of W2, W3, W4"
     )
     parser.add_argument(
-        "--quick", action="store_true", help="fewer trials of W1 for d = 100 and 1000"
+        "--trials", type=int, default=W1_TRIALS, help="of W1; fewer make for a lower rate"
     )
     args = parser.parse_args()
-    args.trials = W1_QUICK_TRIALS if args.quick else dict.fromkeys(W1_BARRIER, W1_TRIALS)
     if args.workload == "W1":
         args.threads = 1
-        args.sizes = [args.d] if args.d else sorted(W1_BARRIER)
+        args.sizes = args.d or sorted(W1_BARRIER)
     else:
         args.threads = args.threads or 2
         args.sizes = [args.B] if args.B else list(BATCHES[args.workload])
@@ -102,16 +102,15 @@ def measure_w1(peer, args, make):
     their exit steps."""
     pin(0)
     for d in args.sizes:
-        trials = args.trials[d]
-        run = make(d, trials)
+        run = make(d, args.trials)
         rates, exits = [], []
         for repeat in range(args.repeats):
             start = time.perf_counter()
             steps = int(run(repeat + 1))
             rates.append(steps / (time.perf_counter() - start))
-            exits.append(steps / trials)
+            exits.append(steps / args.trials)
         mean = statistics.mean(exits)
-        report(peer, "W1", d, 1, trials, rates, mean_exit_step=round(mean, 1))
+        report(peer, "W1", d, 1, args.trials, rates, mean_exit_step=round(mean, 1))
 
 
 def data():

@@ -41,7 +41,7 @@ def main():
         a, s, h, barrier = common.quadratic(d)
         numbers = " ".join(f"{v:.9g}" for v in (*a, *s, *h, barrier))
         lines = subprocess.run(
-            [program, str(d), str(args.trials[d]), str(args.repeats), "1"],
+            [program, str(d), str(args.trials), str(args.repeats), "1"],
             input=numbers,
             capture_output=True,
             text=True,
@@ -49,11 +49,9 @@ def main():
             env={**os.environ, "MKL_NUM_THREADS": "1"},
         ).stdout.split("\n")
         runs = [tuple(map(float, line.split())) for line in lines if line]
-        mean = statistics.mean(steps for steps, _ in runs) / args.trials[d]
+        mean = statistics.mean(steps for steps, _ in runs) / args.trials
         rates = [steps / seconds for steps, seconds in runs]
-        common.report(
-            "mkl", "W1", d, 1, args.trials[d], rates, mean_exit_step=round(mean, 1)
-        )
+        common.report("mkl", "W1", d, 1, args.trials, rates, mean_exit_step=round(mean, 1))
 
 
 if __name__ == "__main__":

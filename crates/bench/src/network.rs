@@ -82,6 +82,7 @@ pub fn problem(mlp: &Arc<Mlp>, dynamics: Dynamics, batch_size: u64, max_steps: u
         eta: 0.05,
         batch_size,
         max_steps,
+        check_every: 1,
         dtype: Dtype::F32,
     }
 }

@@ -14,6 +14,7 @@ use crate::rng::StreamKey;
 use crate::scale::Scale;
 use crate::simd::{Isa, LANES};
 use crate::walk::Simulation;
+use crate::walk::chain::{ChainNoise, ChainWalk};
 use crate::walk::lanes::{Coordinate, LaneWalk};
 use crate::walk::real::Real;
 use crate::walk::scalar::ScalarWalk;
@@ -54,6 +55,10 @@ pub struct CellProblem {
     pub batch_size: u64,
     /// Steps after which a trial that is still inside is censored.
     pub max_steps: u64,
+    /// On a perceptron, whose loss is a sum over all examples, a sublevel set is tested at every so manieth step alone;
+    /// ≥ 1. Above 1 exits are seen late: k* is the first *multiple* of it with θ ∉ D, up to `check_every` − 1 steps
+    /// late, and an excursion that is over by the next test is not seen at all. Quadratics are tested at every step.
+    pub check_every: u64,
     /// What the state of a trial is kept in.
     pub dtype: Dtype,
 }
@@ -79,8 +84,8 @@ fn f32_resolves(coordinate: &Coordinate) -> bool {
 /// A combination that cannot be simulated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProblemError {
-    /// Minibatches need examples.
-    SgdWithoutExamples,
+    /// Minibatches, and their covariance, need examples.
+    NoExamples,
     /// B is 0 or greater than the number of examples.
     BatchSize {
         /// B.
@@ -95,7 +100,9 @@ pub enum ProblemError {
 impl fmt::Display for ProblemError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::SgdWithoutExamples => f.write_str("sgd draws minibatches, and a quadratic has no examples to draw"),
+            Self::NoExamples => {
+                f.write_str("sgd, and the sample covariance, are of examples, and a quadratic has none")
+            }
             Self::BatchSize { batch_size, examples } => {
                 write!(f, "a minibatch of {batch_size} cannot be drawn from {examples} examples")
             }
@@ -122,53 +129,78 @@ impl CellProblem {
     /// # Errors
     /// If the dynamics has no meaning, or no code, on this landscape.
     pub fn simulation(&self, seed: u64, cell: u64) -> Result<Box<dyn Simulation>, ProblemError> {
+        self.simulation_on(Isa::current(), seed, cell)
+    }
+
+    /// The same on an instruction set of choice, which changes no bit of it.
+    ///
+    /// # Errors
+    /// As [`Self::simulation`].
+    pub fn simulation_on(&self, isa: Isa, seed: u64, cell: u64) -> Result<Box<dyn Simulation>, ProblemError> {
         let key = StreamKey::derive(seed, cell);
         let Self { scale, eta, batch_size, .. } = *self;
         Ok(match (&self.landscape, self.dynamics) {
-            (AnyLandscape::Quadratic(quadratic), Dynamics::GaussianSgd(covariance)) => {
-                let coordinates = self.coordinates(quadratic, covariance);
-                match self.dtype {
-                    Dtype::F32 if coordinates.iter().all(f32_resolves) => {
-                        self.lane_walk::<f32>(quadratic, &coordinates, key)
-                    }
-                    _ => self.lane_walk::<f64>(quadratic, &coordinates, key),
-                }
+            (AnyLandscape::Quadratic(_), Dynamics::Sgd | Dynamics::GaussianSgd(Covariance::Sample)) => {
+                return Err(ProblemError::NoExamples);
             }
-            (AnyLandscape::Quadratic(_), Dynamics::Sgd) => return Err(ProblemError::SgdWithoutExamples),
+            // Either is diagonal in the eigenbasis of H.
+            (AnyLandscape::Quadratic(quadratic), Dynamics::GaussianSgd(Covariance::Hessian)) => {
+                self.quadratic(quadratic, |curvature| curvature, key, isa)
+            }
+            (AnyLandscape::Quadratic(quadratic), Dynamics::GaussianSgd(Covariance::Identity)) => {
+                self.quadratic(quadratic, |_| 1.0, key, isa)
+            }
             (AnyLandscape::Mlp(mlp), Dynamics::GaussianSgd(Covariance::Identity)) => {
                 let work = 6 * mlp.dim() as u64 * mlp.examples() as u64;
-                self.walk(mlp, GaussianSgd::isotropic(scale, eta, batch_size, work), key)
+                self.scalar_walk(mlp, GaussianSgd::isotropic(scale, eta, batch_size, work), key)
             }
             (AnyLandscape::Mlp(_), Dynamics::GaussianSgd(Covariance::Hessian)) => {
                 return Err(ProblemError::HessianOfMlp);
             }
+            (AnyLandscape::Mlp(mlp), Dynamics::GaussianSgd(Covariance::Sample)) => {
+                let batch_size = u32::try_from(batch_size).map_err(|_| self.batch_size_error(mlp))?;
+                self.chain_walk(mlp, ChainNoise::Sample, batch_size, key, isa)
+            }
             (AnyLandscape::Mlp(mlp), Dynamics::Sgd) => {
-                let examples = mlp.examples();
-                let step = Sgd::new(scale, eta, batch_size, examples)
-                    .ok_or(ProblemError::BatchSize { batch_size, examples })?;
-                self.walk(mlp, step, key)
+                let step = Sgd::new(scale, eta, batch_size, mlp.examples()).ok_or(self.batch_size_error(mlp))?;
+                match self.dtype {
+                    Dtype::F32 => self.chain_walk(mlp, ChainNoise::Minibatch, step.batch_size(), key, isa),
+                    Dtype::F64 => self.scalar_walk(mlp, step, key),
+                }
             }
         })
     }
 
-    /// A quadratic's coordinates under noise of this covariance.
-    fn coordinates(&self, quadratic: &Quadratic, covariance: Covariance) -> Vec<Coordinate> {
+    fn batch_size_error(&self, mlp: &Mlp) -> ProblemError {
+        ProblemError::BatchSize { batch_size: self.batch_size, examples: mlp.examples() }
+    }
+
+    /// On a quadratic, where C is `variance` of the Hessian of L_αβ, eigenvalue by eigenvalue.
+    fn quadratic(
+        &self,
+        quadratic: &Arc<Quadratic>,
+        variance: impl Fn(f64) -> f64,
+        key: StreamKey,
+        isa: Isa,
+    ) -> Box<dyn Simulation> {
         let boundary = self.domain.boundary(self.scale);
-        let scale = |h: f64| match boundary {
+        let unit = |h: f64| match boundary {
             // Where the square of the radius overflows, any unit will do that a state can leave.
             Boundary::SquaredRadius(square) => square.sqrt().min(f64::MAX.sqrt()),
             Boundary::BaseExcess(depth) => (2.0 * depth / (self.scale.alpha * h)).sqrt(),
         };
         let coordinate = |&h: &f64| {
             let curvature = self.scale.hessian_factor() * h;
-            let variance = match covariance {
-                Covariance::Hessian => curvature,
-                Covariance::Identity => 1.0,
-            };
-            let noise = self.eta * (variance / self.batch_size as f64).sqrt();
-            Coordinate { pull: self.eta * curvature, noise, unit: scale(h) }
+            let noise = self.eta * (variance(curvature) / self.batch_size as f64).sqrt();
+            Coordinate { pull: self.eta * curvature, noise, unit: unit(h) }
         };
-        quadratic.eigenvalues().iter().map(coordinate).collect()
+        let coordinates: Vec<_> = quadratic.eigenvalues().iter().map(coordinate).collect();
+        match self.dtype {
+            Dtype::F32 if coordinates.iter().all(f32_resolves) => {
+                self.lane_walk::<f32>(quadratic, &coordinates, key, isa)
+            }
+            _ => self.lane_walk::<f64>(quadratic, &coordinates, key, isa),
+        }
     }
 
     fn lane_walk<R: Real>(
@@ -176,6 +208,7 @@ impl CellProblem {
         quadratic: &Arc<Quadratic>,
         coordinates: &[Coordinate],
         key: StreamKey,
+        isa: Isa,
     ) -> Box<dyn Simulation> {
         Box::new(LaneWalk::<R>::new(
             Arc::clone(quadratic),
@@ -185,11 +218,33 @@ impl CellProblem {
             self.scale.beta,
             self.max_steps,
             key,
-            Isa::current(),
+            isa,
         ))
     }
 
-    fn walk<L: Landscape + 'static, S: Step<L> + 'static>(
+    fn chain_walk(
+        &self,
+        mlp: &Arc<Mlp>,
+        noise: ChainNoise,
+        batch_size: u32,
+        key: StreamKey,
+        isa: Isa,
+    ) -> Box<dyn Simulation> {
+        Box::new(ChainWalk {
+            landscape: Arc::clone(mlp),
+            noise,
+            scale: self.scale,
+            eta: self.eta,
+            batch_size,
+            boundary: self.domain.boundary(self.scale),
+            check_every: self.check_every,
+            max_steps: self.max_steps,
+            key,
+            isa,
+        })
+    }
+
+    fn scalar_walk<L: Landscape + 'static, S: Step<L> + 'static>(
         &self,
         landscape: &Arc<L>,
         step: S,
@@ -199,6 +254,7 @@ impl CellProblem {
             landscape: Arc::clone(landscape),
             step,
             boundary: self.domain.boundary(self.scale),
+            check_every: self.check_every,
             beta: self.scale.beta,
             max_steps: self.max_steps,
             key,

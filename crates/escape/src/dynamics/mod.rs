@@ -30,6 +30,8 @@ pub enum Covariance {
     Hessian,
     /// C = I: the proxy systems.
     Identity,
+    /// The covariance of the gradients of the examples at θ itself.
+    Sample,
 }
 
 /// Where a trial is, with the buffers its steps need.

@@ -2,7 +2,6 @@
 
 use super::{State, Step};
 use crate::landscape::ExampleLoss;
-use crate::rng::Stream;
 use crate::scale::Scale;
 
 /// SGD with minibatches of a fixed size.
@@ -23,37 +22,56 @@ impl Sgd {
     }
 }
 
-/// A thread's buffers for drawing minibatches.
-pub struct Minibatch {
-    indices: Vec<u32>,
+impl Sgd {
+    /// B.
+    pub(crate) fn batch_size(&self) -> u32 {
+        self.batch_size
+    }
+}
+
+/// Draws minibatches: each subset of the examples as likely as any other, by Floyd's algorithm, which takes as many
+/// uniform integers as the batch has examples and rejects none.
+pub(crate) struct Minibatches {
+    examples: u32,
     drawn: Vec<bool>,
 }
 
-impl Minibatch {
-    /// Draws `size` of `examples`, each subset as likely as any other, by Floyd's algorithm: `size` words, no rejection.
-    fn draw(&mut self, size: u32, examples: u32, stream: &mut Stream) {
-        self.indices.clear();
-        for last in examples - size..examples {
-            let candidate = stream.below(u64::from(last) + 1) as u32;
+impl Minibatches {
+    /// Of `examples` examples.
+    pub(crate) fn of(examples: u32) -> Self {
+        Self { examples, drawn: vec![false; examples as usize] }
+    }
+
+    /// Fills `batch`, which is no longer than there are examples, with different indices; `below(n)` is uniform on 0..n.
+    #[inline]
+    pub(crate) fn draw(&mut self, batch: &mut [u32], mut below: impl FnMut(u64) -> u64) {
+        for (slot, last) in batch.iter_mut().rev().zip((0..self.examples).rev()).rev() {
+            let candidate = below(u64::from(last) + 1) as u32;
             let index = if self.drawn[candidate as usize] { last } else { candidate };
             self.drawn[index as usize] = true;
-            self.indices.push(index);
+            *slot = index;
         }
-        for &index in &self.indices {
+        for &index in &*batch {
             self.drawn[index as usize] = false;
         }
     }
+}
+
+/// A thread's buffers.
+pub struct Minibatch {
+    indices: Vec<u32>,
+    batches: Minibatches,
 }
 
 impl<L: ExampleLoss> Step<L> for Sgd {
     type Scratch = Minibatch;
 
     fn scratch(&self) -> Minibatch {
-        Minibatch { indices: Vec::with_capacity(self.batch_size as usize), drawn: vec![false; self.examples as usize] }
+        Minibatch { indices: vec![0; self.batch_size as usize], batches: Minibatches::of(self.examples) }
     }
 
     fn step(&self, landscape: &L, state: &mut State<L>, minibatch: &mut Minibatch) {
-        minibatch.draw(self.batch_size, self.examples, &mut state.stream);
+        minibatch.batches.draw(&mut minibatch.indices, |n| state.stream.below(n));
         landscape.minibatch_gradient(&state.z, &minibatch.indices, &mut state.gradient, &mut state.workspace);
         for ((x, z), g) in state.x.iter_mut().zip(&mut state.z).zip(&state.gradient) {
             *x -= self.drift * g;
@@ -69,18 +87,18 @@ impl<L: ExampleLoss> Step<L> for Sgd {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::StreamKey;
+    use crate::rng::{Stream, StreamKey};
 
     /// H0: all C(5, 2) = 10 pairs are equally likely. n = 200,000. Chi-square with 9 degrees of freedom exceeds 46 with
     /// probability 6e-7.
     #[test]
     fn every_subset_is_equally_likely() {
-        let mut minibatch = Minibatch { indices: Vec::new(), drawn: vec![false; 5] };
+        let mut batches = Minibatches::of(5);
         let mut stream = Stream::new(StreamKey::derive(1, 2), 3);
         let mut counts = std::collections::BTreeMap::new();
         for _ in 0..200_000 {
-            minibatch.draw(2, 5, &mut stream);
-            let mut pair = minibatch.indices.clone();
+            let mut pair = [0; 2];
+            batches.draw(&mut pair, |n| stream.below(n));
             pair.sort_unstable();
             assert_ne!(pair[0], pair[1]);
             *counts.entry(pair).or_insert(0u32) += 1;
@@ -92,10 +110,10 @@ mod tests {
 
     #[test]
     fn a_batch_of_all_examples_holds_each_once() {
-        let mut minibatch = Minibatch { indices: Vec::new(), drawn: vec![false; 50] };
-        minibatch.draw(50, 50, &mut Stream::new(StreamKey::derive(1, 2), 3));
-        minibatch.indices.sort_unstable();
-        assert_eq!(minibatch.indices, (0..50).collect::<Vec<u32>>());
+        let (mut stream, mut batch) = (Stream::new(StreamKey::derive(1, 2), 3), [0; 50]);
+        Minibatches::of(50).draw(&mut batch, |n| stream.below(n));
+        batch.sort_unstable();
+        assert!(batch.into_iter().eq(0..50));
     }
 
     #[test]

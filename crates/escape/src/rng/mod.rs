@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | [`stream`](Stream) | one trial's words and f64 normals, by counter: Philox4x32-10 |
 //! | [`lanes`](Lanes) | sixteen generators side by side, for the kernels: xoshiro128++ seeded through Philox |
+//! | [`trial`](TrialStream) | the sixteen as one stream, where a trial has them to itself |
 //! | `lane_normal` | their normals, at the resolution of f32 |
 //! | `normal` | normals at the resolution of f64 |
 
@@ -15,10 +16,12 @@ mod lanes;
 mod normal;
 pub mod philox;
 mod stream;
+mod trial;
 
 pub use lane_normal::fill_normals;
 pub use lanes::Lanes;
 pub use stream::{Stream, StreamKey};
+pub use trial::TrialStream;
 
 /// Counts up whenever a stream's numbers change for the same key; kept with every dataset, for rows of different
 /// versions must not be mixed.

@@ -3,8 +3,10 @@
 //! | module | walks |
 //! | --- | --- |
 //! | `lanes` | sixteen trials at a time on a quadratic, one a lane |
+//! | `chain` | one trial on a perceptron, in f32, with minibatches or their covariance |
 //! | `scalar` | one trial on any landscape, in f64 |
 
+pub(crate) mod chain;
 pub(crate) mod lanes;
 pub(crate) mod real;
 pub(crate) mod scalar;

@@ -13,6 +13,8 @@ pub(crate) struct ScalarWalk<L, S> {
     pub(crate) landscape: Arc<L>,
     pub(crate) step: S,
     pub(crate) boundary: Boundary,
+    /// A sublevel set is tested at every so manieth step; see [`CellProblem`](crate::problem::CellProblem).
+    pub(crate) check_every: u64,
     /// β, which makes a base excess loss one of L_αβ.
     pub(crate) beta: f64,
     pub(crate) max_steps: u64,
@@ -88,6 +90,7 @@ impl<L: Landscape, S: Step<L>> ScalarWalker<'_, L, S> {
     fn has_left(&mut self) -> bool {
         let value = match self.walk.boundary {
             Boundary::SquaredRadius(_) => squared_norm(&self.state.x),
+            Boundary::BaseExcess(_) if !self.steps.is_multiple_of(self.walk.check_every) => return false,
             Boundary::BaseExcess(_) => self.walk.landscape.excess_loss(&self.state.z, &mut self.state.workspace),
         };
         self.walk.boundary.left(value)

@@ -85,6 +85,7 @@ fn read(row: &Value) -> Oracle {
             eta: number(&cell["eta"]),
             batch_size: cell["batch_size"].as_u64().expect("an integer"),
             max_steps: u64::MAX,
+            check_every: 1,
             dtype: Dtype::F32,
         },
     }

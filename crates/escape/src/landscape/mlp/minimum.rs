@@ -1,8 +1,10 @@
 //! The network as a landscape: its loss seen from a trained minimum θ*.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::activation::Activation;
+use super::bound::Growth;
+use super::chain::Network;
 use super::error::MlpError;
 use super::model::{self, Model};
 use super::shape::Shape;
@@ -17,6 +19,9 @@ pub struct Mlp {
     curvature: Curvature,
     /// L(θ*).
     loss: f64,
+    /// The same in f32, made when a chain first asks for it.
+    network: Arc<OnceLock<Network>>,
+    growth: Arc<OnceLock<Growth>>,
 }
 
 /// What one thread needs to evaluate an [`Mlp`].
@@ -56,7 +61,7 @@ impl Mlp {
         if !loss.is_finite() {
             return Err(MlpError::Loss(loss));
         }
-        Ok(Self { model, theta: theta.into(), curvature, loss })
+        Ok(Self { model, theta: theta.into(), curvature, loss, network: Arc::default(), growth: Arc::default() })
     }
 
     /// The loss as a function of θ.
@@ -67,6 +72,17 @@ impl Mlp {
     /// θ*.
     pub fn theta(&self) -> &[f64] {
         &self.theta
+    }
+
+    /// The network in f32, for chains.
+    pub fn network(&self) -> &Network {
+        self.network.get_or_init(|| Network::new(self))
+    }
+
+    /// A radius within which the loss is proved to be less than `excess` above that at θ*: L(θ* + z) − L(θ*) < `excess`
+    /// for all ‖z‖ below it. Safe, not sharp. 0 if nothing can be proved.
+    pub fn safe_radius(&self, excess: f64) -> f64 {
+        self.growth.get_or_init(|| Growth::at(&self.model, &self.theta, self.loss)).safe_radius(excess)
     }
 
     /// L(θ*).

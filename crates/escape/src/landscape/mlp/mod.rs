@@ -6,6 +6,7 @@
 //! | [`activation`] | ReLU and tanh, without libm |
 //! | [`model`] | L(θ), ∇L, minibatch gradients, Hessian-vector products |
 //! | [`minimum`] | [`Mlp`]: the same seen from θ*, as a [`Landscape`](super::Landscape) |
+//! | `bound` | how far θ can go before the loss can have risen by a given amount |
 //! | `lanes` | sums in an order that no instruction set changes |
 //! | `packed` | θ as the kernels read it |
 //! | `block`, `tangent` | the kernels: forward, backward, and Pearlmutter's R-operator |
@@ -17,6 +18,7 @@
 
 pub mod activation;
 mod block;
+mod bound;
 pub mod chain;
 mod chunks;
 mod error;
