@@ -7,17 +7,13 @@ fn core(arguments: &[&str]) -> Run {
     Process::start("taugrid", ["bench", "core"].iter().chain(arguments)).end()
 }
 
-/// The objects on stdout.
-fn rows(run: &Run) -> Vec<Value> {
-    run.stdout.lines().map(|line| serde_json::from_str(line).expect("each line is a JSON object")).collect()
-}
-
 #[test]
 fn one_size_of_a_workload_in_json() {
     let arguments = ["--workload", "W1/1", "--threads", "2", "--seconds", "0.05", "--repetitions", "1", "--json"];
     let run = core(&arguments);
     run.assert(0, &["peaks of 2 threads", "W1 d=1 f32", "W1 d=1 f64"]);
-    let rows = rows(&run);
+    let row = |line| serde_json::from_str(line).expect("each line is a JSON object");
+    let rows: Vec<Value> = run.stdout.lines().map(row).collect();
     let (peaks, rates): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row["workload"] == "peak");
     let resources: Vec<_> = peaks.iter().map(|peak| peak["resource"].as_str()).collect();
     assert_eq!(resources, [Some("fma"), Some("memory"), Some("generator")]);

@@ -2,10 +2,11 @@
 //!
 //! A step is all of it: the draw of the indices (or of the weights), forward, backward, update, and the look whether it
 //! has left. All trials take the same number of steps and are censored then. What a trial costs beside its steps (its
-//! buffers, and the loss over all examples at its end) is measured with trials of one step, and taken off.
+//! buffers, and the loss over all examples at its end) is not in the rates: a thread's clock runs only while its walker
+//! neither begins nor ends a trial.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rayon::ThreadPool;
@@ -18,10 +19,10 @@ use taugrid_escape::landscape::mlp::{Activation, Mlp, Shape};
 use taugrid_escape::problem::{AnyLandscape, CellProblem, Dtype, ProblemError};
 use taugrid_escape::rng::{Stream, StreamKey};
 use taugrid_escape::scale::Scale;
-use taugrid_escape::walk::TrialRecord;
+use taugrid_escape::walk::{Advance, TrialRecord};
 
 use crate::suite::SuiteError;
-use crate::timing::{Budget, Rates, units_for};
+use crate::timing::{Budget, Rates};
 
 /// N.
 pub(crate) const EXAMPLES: u32 = 10_430;
@@ -104,43 +105,91 @@ pub(crate) fn measure(
     budget: Budget,
 ) -> Result<Option<Rates>, ProblemError> {
     let Some(dynamics) = noise.dynamics() else { return Ok(None) };
-    let cell = Cell { pool, mlp, dynamics, batch_size, chains };
-    // Whatever is wrong with the cell comes to light here.
-    cell.time(1)?;
-    let run = |steps| cell.time(steps).unwrap_or_default();
-    let mut beside = [run(1), run(1), run(1)];
-    beside.sort();
-    let further = |steps: u64| run(steps + 1).saturating_sub(beside[1]);
-    let steps = units_for(budget.share(), further);
-    let total = (steps * chains) as f64;
-    Ok(Some(budget.repeat(|| total / further(steps).as_secs_f64().max(1e-9))))
+    let run = |chains: u64, steps: u64| -> Result<Watched, ProblemError> {
+        let simulation = problem(mlp, dynamics, batch_size, steps).simulation(SEED, 0)?;
+        let watched = Mutex::default();
+        pool.install(|| ensemble::run(&*simulation, 0..chains, &AtomicBool::new(false), || Watch::new(&watched)));
+        Ok(watched.into_inner().unwrap_or_else(PoisonError::into_inner))
+    };
+    let steps = steps_for(budget.share(), chains, pool.current_num_threads() as u64, run)?;
+    // The time of a repetition is that of its steps: what comes beside them takes none of the others away.
+    let all = Budget { time: Duration::MAX, ..budget };
+    // What was run once can be run again.
+    Ok(Some(all.repeat(|| run(chains, steps).map_or(f64::NAN, |watched| watched.rate))))
+}
+
+/// How many steps of each of `chains` take about `time`, and are enough to be timed at all. Tried with a chain a thread:
+/// more have the same rate, and only more to do beside.
+fn steps_for<E>(
+    time: Duration,
+    chains: u64,
+    threads: u64,
+    mut run: impl FnMut(u64, u64) -> Result<Watched, E>,
+) -> Result<u64, E> {
+    const MOST: u64 = 1 << 40;
+    let mut steps = 4;
+    loop {
+        let watched = run(threads, steps)?;
+        let wanted = (watched.rate * time.as_secs_f64() / chains as f64) as u64;
+        let seen_well = 2 * watched.steps >= threads * steps;
+        if steps >= MOST || (seen_well && wanted <= 4 * steps) {
+            return Ok(steps.max(wanted));
+        }
+        steps = if seen_well { wanted.clamp(2 * steps, 10 * steps) } else { 4 * steps };
+    }
 }
 
 const SEED: u64 = 20_211_107;
 
-struct Cell<'a> {
-    pool: &'a ThreadPool,
-    mlp: &'a Arc<Mlp>,
-    dynamics: Dynamics,
-    batch_size: u64,
-    chains: u64,
+/// What was seen of a run.
+#[derive(Debug, Default, Clone, Copy)]
+struct Watched {
+    /// Steps that were timed.
+    steps: u64,
+    /// Steps/s, summed over the threads.
+    rate: f64,
 }
 
-impl Cell<'_> {
-    /// The time that all chains take for so many steps each.
-    fn time(&self, steps: u64) -> Result<Duration, ProblemError> {
-        let problem = problem(self.mlp, self.dynamics, self.batch_size, steps);
-        let simulation = problem.simulation(SEED, 0)?;
-        let began = Instant::now();
-        self.pool.install(|| ensemble::run(&*simulation, 0..self.chains, &AtomicBool::new(false), || Forget));
-        Ok(began.elapsed())
+/// A thread's clock: it counts the goes of a walker in which no trial began or ended.
+struct Watch<'a> {
+    sum: &'a Mutex<Watched>,
+    last: Instant,
+    /// Whether the go that is under way holds more than steps.
+    mixed: bool,
+    steps: u64,
+    time: Duration,
+}
+
+impl<'a> Watch<'a> {
+    fn new(sum: &'a Mutex<Watched>) -> Self {
+        // The first go makes the walker and begins its trial.
+        Self { sum, last: Instant::now(), mixed: true, steps: 0, time: Duration::ZERO }
     }
 }
 
-struct Forget;
+impl Sink for Watch<'_> {
+    fn record(&mut self, _: TrialRecord) {
+        self.mixed = true;
+    }
 
-impl Sink for Forget {
-    fn record(&mut self, _: TrialRecord) {}
+    fn advanced(&mut self, advance: Advance) {
+        let now = Instant::now();
+        if !self.mixed {
+            self.steps += advance.steps;
+            self.time += now - self.last;
+        }
+        (self.last, self.mixed) = (now, false);
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if self.steps > 0 {
+            let mut sum = self.sum.lock().unwrap_or_else(PoisonError::into_inner);
+            sum.steps += self.steps;
+            sum.rate += self.steps as f64 / self.time.as_secs_f64().max(1e-9);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -151,6 +200,22 @@ mod tests {
     fn operations_of_a_step() {
         // W2, B = 10.
         assert_eq!(flops(5000, 10), 5.6e6);
+    }
+
+    #[test]
+    fn steps_are_found_for_any_speed() {
+        // Goes of a millisecond or of a step, the first and the last of which do not count.
+        for rate in [1.0, 100.0, 1e6, 1e9] {
+            let go = (rate / 1000.0f64).ceil() as u64;
+            let run = |chains: u64, steps: u64| {
+                let steps = chains * steps.saturating_sub(2 * go);
+                Ok::<_, ()>(Watched { steps, rate: if steps > 0 { 2.0 * rate } else { 0.0 } })
+            };
+            let steps = steps_for(Duration::from_secs(1), 256, 2, run).expect("it never fails") as f64;
+            // Of a second's steps a 128th, and no fewer than a few goes.
+            let expected = (rate / 128.0).floor().max(4.0 * go as f64);
+            assert!((expected..=4.0 * expected).contains(&steps), "{rate}: {steps}");
+        }
     }
 
     #[test]

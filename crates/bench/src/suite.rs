@@ -24,7 +24,8 @@ pub struct Options {
     pub selections: Vec<Selection>,
     /// Threads of every workload; if not said, one for W1 and all cores for W2–W4.
     pub threads: Option<NonZeroUsize>,
-    /// About how long a measurement, all its repetitions together, takes. One repetition of W1 takes what it takes.
+    /// About how long a measurement, all its repetitions together, takes; of W2–W4, how long its steps take. One
+    /// repetition of W1 takes what it takes.
     pub time: Duration,
     /// Repetitions of each measurement, at most.
     pub repetitions: NonZeroUsize,

@@ -25,11 +25,11 @@ pub(crate) struct Core {
     /// Threads; by default one for W1, and for W2, W3 and W4 the cores this process may use.
     #[arg(long)]
     threads: Option<NonZeroUsize>,
-    /// Seconds that each measurement takes, all its repetitions together; about. One repetition of W1 takes what it
-    /// takes.
+    /// Seconds that each measurement takes, about: all its repetitions together, of W2, W3 and W4 their steps alone. One
+    /// repetition of W1 takes what it takes.
     #[arg(long, default_value = "5", value_parser = seconds)]
     seconds: Duration,
-    /// Repetitions of each measurement; fewer where they do not go into the time, but always one.
+    /// Repetitions of each measurement; of W1 fewer where they do not go into the time, but always one.
     #[arg(long, default_value = "5")]
     repetitions: NonZeroUsize,
     /// Print JSON, an object a line.
