@@ -69,10 +69,10 @@ pub fn effective(cell: &Cell, domain: DomainSpec, quadratic: bool, curvature: &C
         (DynamicsSpec::GaussianSgd { covariance: Covariance::Hessian }, DomainSpec::Sublevel { .. }) => {
             depth.map(|depth| 2.0 * depth / lambda_max)
         }
-        (DynamicsSpec::Sgd, _) => None,
+        (DynamicsSpec::Sgd | DynamicsSpec::GaussianSgd { covariance: Covariance::Sample }, _) => None,
     };
     let paper = match cell.dynamics {
-        DynamicsSpec::Sgd | DynamicsSpec::GaussianSgd { covariance: Covariance::Hessian } => {
+        DynamicsSpec::Sgd | DynamicsSpec::GaussianSgd { covariance: Covariance::Hessian | Covariance::Sample } => {
             depth.map(|depth| 2.0 * depth / lambda_max.sqrt())
         }
         DynamicsSpec::GaussianSgd { covariance: Covariance::Identity } => depth,
@@ -93,7 +93,7 @@ pub fn effective(cell: &Cell, domain: DomainSpec, quadratic: bool, curvature: &C
 /// ΔL; `lambda_min` is that of L_αβ if it is quadratic and known.
 fn depth(cell: &Cell, domain: DomainSpec, lambda_min: Option<f64>) -> Option<f64> {
     match domain {
-        DomainSpec::Sublevel { depth } => Some(cell.beta * depth),
+        DomainSpec::Sublevel { depth, .. } => Some(cell.beta * depth),
         DomainSpec::Ball { radius, follows_alpha } => {
             lambda_min.map(|lambda| 0.5 * lambda * ball_radius(cell, radius, follows_alpha).powi(2))
         }
@@ -155,7 +155,7 @@ mod tests {
 
     const HESSIAN: DynamicsSpec = DynamicsSpec::GaussianSgd { covariance: Covariance::Hessian };
     const IDENTITY: DynamicsSpec = DynamicsSpec::GaussianSgd { covariance: Covariance::Identity };
-    const SUBLEVEL: DomainSpec = DomainSpec::Sublevel { depth: 0.5 };
+    const SUBLEVEL: DomainSpec = DomainSpec::Sublevel { depth: 0.5, check_every: 1 };
 
     /// α = 4, β = 3, η = 0.1, B = 2.
     fn cell(dynamics: DynamicsSpec) -> Cell {

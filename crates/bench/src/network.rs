@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rayon::ThreadPool;
 use taugrid_escape::data::Examples;
 use taugrid_escape::domain::Domain;
-use taugrid_escape::dynamics::Dynamics;
+use taugrid_escape::dynamics::{Covariance, Dynamics};
 use taugrid_escape::ensemble::{self, Sink};
 use taugrid_escape::landscape::Curvature;
 use taugrid_escape::landscape::mlp::{Activation, Mlp, Shape};
@@ -29,8 +29,8 @@ pub(crate) const EXAMPLES: u32 = 10_430;
 const INPUTS: usize = 10;
 const CLASSES: usize = 12;
 
-/// What the state of a trial on the MLP is kept in today, and what must be known of it.
-pub(crate) const STATE: (&str, Option<&str>) = ("f64", Some("scalar path"));
+/// What the state of a trial is kept in.
+pub(crate) const STATE: (&str, Option<&str>) = ("f32", None);
 
 /// Where the noise comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,18 +42,11 @@ pub(crate) enum Noise {
 }
 
 impl Noise {
-    /// The dynamics; `None` where the core does not have it yet.
-    fn dynamics(self) -> Option<Dynamics> {
+    fn dynamics(self) -> Dynamics {
         match self {
-            Self::Minibatches => Some(Dynamics::Sgd),
-            // To be `Dynamics::GaussianSgd(Covariance::Sample)` once that exists.
-            Self::SampleCovariance => None,
+            Self::Minibatches => Dynamics::Sgd,
+            Self::SampleCovariance => Dynamics::GaussianSgd(Covariance::Sample),
         }
-    }
-
-    /// Whether the core has it.
-    pub(crate) fn exists(self) -> bool {
-        self.dynamics().is_some()
     }
 }
 
@@ -95,7 +88,7 @@ pub(crate) fn flops(hidden: usize, examples: u64) -> f64 {
     2.0 * products as f64 * hidden as f64 * examples as f64
 }
 
-/// Steps/s of all chains together; `None` where the core has no such noise yet.
+/// Steps/s of all chains together.
 pub(crate) fn measure(
     pool: &ThreadPool,
     mlp: &Arc<Mlp>,
@@ -103,8 +96,8 @@ pub(crate) fn measure(
     batch_size: u64,
     chains: u64,
     budget: Budget,
-) -> Result<Option<Rates>, ProblemError> {
-    let Some(dynamics) = noise.dynamics() else { return Ok(None) };
+) -> Result<Rates, ProblemError> {
+    let dynamics = noise.dynamics();
     let run = |chains: u64, steps: u64| -> Result<Watched, ProblemError> {
         let simulation = problem(mlp, dynamics, batch_size, steps).simulation(SEED, 0)?;
         let watched = Mutex::default();
@@ -115,7 +108,7 @@ pub(crate) fn measure(
     // The time of a repetition is that of its steps: what comes beside them takes none of the others away.
     let all = Budget { time: Duration::MAX, ..budget };
     // What was run once can be run again.
-    Ok(Some(all.repeat(|| run(chains, steps).map_or(f64::NAN, |watched| watched.rate))))
+    Ok(all.repeat(|| run(chains, steps).map_or(f64::NAN, |watched| watched.rate)))
 }
 
 /// How many steps of each of `chains` take about `time`, and are enough to be timed at all. Tried with a chain a thread:
@@ -223,7 +216,7 @@ mod tests {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("two threads");
         let mlp = landscape(2, 100).expect("it is well formed");
         let budget = Budget { time: Duration::from_millis(2), repetitions: std::num::NonZeroUsize::MIN };
-        let rates = measure(&pool, &mlp, Noise::Minibatches, 10, 3, budget).expect("B is below N").expect("it exists");
+        let rates = measure(&pool, &mlp, Noise::Minibatches, 10, 3, budget).expect("B is below N");
         assert!(rates.median() > 0.0 && rates.median().is_finite());
         assert!(measure(&pool, &mlp, Noise::Minibatches, 101, 3, budget).is_err());
     }

@@ -40,6 +40,7 @@ pub fn problem(d: u64, dtype: Dtype) -> Option<CellProblem> {
         eta: 0.1,
         batch_size: 10,
         max_steps: u64::MAX,
+        check_every: 1,
         dtype,
     })
 }

@@ -38,8 +38,6 @@ pub enum Event {
     Began(String),
     /// It has ended.
     Measured(Row),
-    /// It is left out, for this reason.
-    Skipped(String),
 }
 
 /// Why nothing could be measured.
@@ -69,12 +67,7 @@ pub enum SuiteError {
 pub fn run(options: &Options, tell: &mut dyn FnMut(Event)) -> Result<(), SuiteError> {
     let isa = Isa::from_environment()?;
     let threads = |workload| options.threads.unwrap_or_else(|| default_threads(workload)).get();
-    let (possible, not_yet): (Vec<_>, Vec<_>) =
-        Workload::ALL.into_iter().partition(|workload| noise(*workload).exists());
-    for workload in not_yet.into_iter().filter(|&workload| !options.sizes(workload).is_empty()) {
-        tell(Event::Skipped(format!("{workload} is skipped: the core has no such covariance yet")));
-    }
-    let asked: Vec<_> = possible.into_iter().filter(|&workload| !options.sizes(workload).is_empty()).collect();
+    let asked: Vec<_> = Workload::ALL.into_iter().filter(|&workload| !options.sizes(workload).is_empty()).collect();
     for group in asked.chunk_by(|&one, &next| threads(one) == threads(next)) {
         let bench = Bench::new(options.budget(), isa, threads(group[0]), tell)?;
         for &workload in group {
@@ -147,7 +140,6 @@ impl Bench {
         let chains = if workload == Workload::W4 { 256 } else { self.pool.current_num_threads() as u64 };
         let noise = noise(workload);
         let rates = network::measure(&self.pool, mlp, noise, batch_size, chains, self.budget)?;
-        let Some(rates) = rates else { return Ok(()) };
         let examples = if noise == Noise::SampleCovariance { u64::from(EXAMPLES) } else { batch_size };
         let bound = (Resource::Fma, network::flops(mlp.model().shape().hidden, examples));
         let row = self.row(workload, network::STATE, chains, &rates, bound);

@@ -78,7 +78,7 @@ pub enum Dtype {
 /// multiplies by is far from underflow.
 fn f32_resolves(coordinate: &Coordinate) -> bool {
     let sigma = coordinate.noise / coordinate.unit;
-    coordinate.pull >= 1e-9 && sigma >= 1e-30 && sigma <= 1e30 && coordinate.pull <= 1e6
+    (1e-9..=1e6).contains(&coordinate.pull) && (1e-30..=1e30).contains(&sigma)
 }
 
 /// A combination that cannot be simulated.
@@ -95,6 +95,8 @@ pub enum ProblemError {
     },
     /// The Hessian of an MLP is not formed.
     HessianOfMlp,
+    /// The sample covariance has a kernel in f32 alone.
+    SampleInF64,
 }
 
 impl fmt::Display for ProblemError {
@@ -106,6 +108,7 @@ impl fmt::Display for ProblemError {
             Self::BatchSize { batch_size, examples } => {
                 write!(f, "a minibatch of {batch_size} cannot be drawn from {examples} examples")
             }
+            Self::SampleInF64 => f.write_str("covariance sample is computed in f32 alone"),
             Self::HessianOfMlp => {
                 f.write_str("covariance hessian needs the dense Hessian, which is not formed for an mlp")
             }
@@ -157,14 +160,16 @@ impl CellProblem {
             (AnyLandscape::Mlp(_), Dynamics::GaussianSgd(Covariance::Hessian)) => {
                 return Err(ProblemError::HessianOfMlp);
             }
+            (AnyLandscape::Mlp(_), Dynamics::GaussianSgd(Covariance::Sample)) if self.dtype == Dtype::F64 => {
+                return Err(ProblemError::SampleInF64);
+            }
             (AnyLandscape::Mlp(mlp), Dynamics::GaussianSgd(Covariance::Sample)) => {
-                let batch_size = u32::try_from(batch_size).map_err(|_| self.batch_size_error(mlp))?;
                 self.chain_walk(mlp, ChainNoise::Sample, batch_size, key, isa)
             }
             (AnyLandscape::Mlp(mlp), Dynamics::Sgd) => {
                 let step = Sgd::new(scale, eta, batch_size, mlp.examples()).ok_or(self.batch_size_error(mlp))?;
                 match self.dtype {
-                    Dtype::F32 => self.chain_walk(mlp, ChainNoise::Minibatch, step.batch_size(), key, isa),
+                    Dtype::F32 => self.chain_walk(mlp, ChainNoise::Minibatch, batch_size, key, isa),
                     Dtype::F64 => self.scalar_walk(mlp, step, key),
                 }
             }
@@ -226,7 +231,7 @@ impl CellProblem {
         &self,
         mlp: &Arc<Mlp>,
         noise: ChainNoise,
-        batch_size: u32,
+        batch_size: u64,
         key: StreamKey,
         isa: Isa,
     ) -> Box<dyn Simulation> {

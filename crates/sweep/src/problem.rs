@@ -68,7 +68,7 @@ impl Physics {
             landscape: landscape.clone(),
             domain: match self.domain() {
                 DomainSpec::Ball { radius, follows_alpha } => Domain::Ball { radius, follows_alpha },
-                DomainSpec::Sublevel { depth } => Domain::Sublevel { depth },
+                DomainSpec::Sublevel { depth, .. } => Domain::Sublevel { depth },
             },
             dynamics: match cell.dynamics {
                 DynamicsSpec::Sgd => Dynamics::Sgd,
@@ -78,6 +78,10 @@ impl Physics {
             eta: cell.eta,
             batch_size: cell.batch_size,
             max_steps: self.max_steps(),
+            check_every: match self.domain() {
+                DomainSpec::Sublevel { check_every, .. } => check_every,
+                DomainSpec::Ball { .. } => 1,
+            },
             dtype: self.dtype().into(),
         }
     }
@@ -127,6 +131,7 @@ impl From<Covariance> for dynamics::Covariance {
         match covariance {
             Covariance::Hessian => Self::Hessian,
             Covariance::Identity => Self::Identity,
+            Covariance::Sample => Self::Sample,
         }
     }
 }

@@ -137,6 +137,12 @@ fn read(text: &str, file: &Path, problems: &mut Problems) -> Option<Sweep> {
     let domain = fields
         .required("domain", "like {kind: sublevel, depth: 0.5}", problems)
         .and_then(|node| read_domain(node, problems));
+    if let (Some(LandscapeSpec::Quadratic { .. }), Some(DomainSpec::Sublevel { check_every: 2.., .. })) =
+        (&landscape, &domain)
+        && let Some(node) = fields.optional("domain")
+    {
+        problems.node(node, "check_every is for an mlp, whose loss is dear; on a quadratic every step is looked at");
+    }
     let dynamics = fields
         .required("dynamics", "like {kind: gaussian-sgd, covariance: hessian}, or a list of such", problems)
         .and_then(|node| read_dynamics(node, problems));
@@ -156,7 +162,7 @@ fn read(text: &str, file: &Path, problems: &mut Problems) -> Option<Sweep> {
     };
 
     if let (Some(landscape), Some(dynamics)) = (&landscape, &dynamics) {
-        check_dynamics(landscape, dynamics, problems);
+        check_dynamics(landscape, dynamics, dtype.unwrap_or_default(), problems);
         if let Some((axes, _)) = &grid {
             check_batch_sizes(landscape, dynamics, axes, &sources, problems);
         }
@@ -195,7 +201,12 @@ fn name(node: &Node, problems: &mut Problems) -> Option<String> {
 }
 
 /// Dynamics that the landscape has no noise for.
-fn check_dynamics(landscape: &LandscapeSpec, dynamics: &[(DynamicsSpec, &Node)], problems: &mut Problems) {
+fn check_dynamics(
+    landscape: &LandscapeSpec,
+    dynamics: &[(DynamicsSpec, &Node)],
+    dtype: Dtype,
+    problems: &mut Problems,
+) {
     for (dynamics, node) in dynamics {
         match (landscape, dynamics) {
             (LandscapeSpec::Quadratic { .. }, DynamicsSpec::Sgd) => problems.node(
@@ -203,6 +214,17 @@ fn check_dynamics(landscape: &LandscapeSpec, dynamics: &[(DynamicsSpec, &Node)],
                 "sgd draws minibatches of examples, and a quadratic landscape has no data; use gaussian-sgd, or \
                  landscape kind mlp",
             ),
+            (LandscapeSpec::Quadratic { .. }, DynamicsSpec::GaussianSgd { covariance: Covariance::Sample }) => problems
+                .node(
+                    node,
+                    "covariance sample is that of the examples' gradients, and a quadratic landscape has no data; use \
+                     covariance hessian or identity, or landscape kind mlp",
+                ),
+            (LandscapeSpec::Mlp(_), DynamicsSpec::GaussianSgd { covariance: Covariance::Sample })
+                if dtype == Dtype::F64 =>
+            {
+                problems.node(node, "covariance sample is computed in f32 alone; leave dtype out, or say dtype: f32");
+            }
             (LandscapeSpec::Mlp(_), DynamicsSpec::GaussianSgd { covariance: Covariance::Hessian }) => problems.node(
                 node,
                 format!(

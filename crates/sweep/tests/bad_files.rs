@@ -165,7 +165,7 @@ const EDITS: &[(&str, &str, &str)] = &[
         "kind: sublevel, radius: 0.5",
         "sweep.yaml: 2 errors\n\
          4:9  domain.depth: missing; a depth is a finite number above 0\n\
-         4:26  domain.radius: unknown key (known here: kind, depth)",
+         4:26  domain.radius: unknown key (known here: kind, depth, check_every)",
     ),
     (
         "kind: sublevel, depth: 0.5",
@@ -218,15 +218,39 @@ const EDITS: &[(&str, &str, &str)] = &[
     ),
     (
         "covariance: identity",
+        "covariance: frozen",
+        "sweep.yaml: 1 error\n\
+         7:38  dynamics[1].covariance: frozen is not in this version (0.1.0); available: hessian, identity, sample",
+    ),
+    (
+        "covariance: identity",
         "covariance: sample",
         "sweep.yaml: 1 error\n\
-         7:38  dynamics[1].covariance: sample is not in this version (0.1.0); available: hessian, identity",
+         7:5  dynamics[1]: covariance sample is that of the examples' gradients, and a quadratic landscape has no data; use covariance hessian or identity, or landscape kind mlp",
+    ),
+    (
+        "depth: 0.5",
+        "depth: 0.5, check_every: 10",
+        "sweep.yaml: 1 error\n\
+         4:9  domain: check_every is for an mlp, whose loss is dear; on a quadratic every step is looked at",
+    ),
+    (
+        "depth: 0.5",
+        "depth: 0.5, check_every: 0",
+        "sweep.yaml: 1 error\n\
+         4:51  domain.check_every: 0 is below 1; check_every is a whole number of steps, 1 to 1000000",
+    ),
+    (
+        "trials: 1000",
+        "trials: 1000\ndtype: f16",
+        "sweep.yaml: 1 error\n\
+         13:8  dtype: \"f16\" is no dtype (available: f32, f64)",
     ),
     (
         ", covariance: identity}",
         "}",
         "sweep.yaml: 1 error\n\
-         7:5  dynamics[1].covariance: missing; covariance is one of hessian, identity",
+         7:5  dynamics[1].covariance: missing; covariance is one of hessian, identity, sample",
     ),
     (
         "[1.0, 0.25]",

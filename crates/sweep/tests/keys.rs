@@ -207,5 +207,5 @@ fn names_of_the_dataset() {
     let dynamics = DynamicsSpec::GaussianSgd { covariance: Covariance::Identity };
     assert_eq!((dynamics.kind(), dynamics.covariance()), ("gaussian-sgd", Some("identity")));
     assert_eq!((DynamicsSpec::Sgd.kind(), DynamicsSpec::Sgd.covariance()), ("sgd", None));
-    assert_eq!(sweep(SWEEP).domain, DomainSpec::Sublevel { depth: 0.5 });
+    assert_eq!(sweep(SWEEP).domain, DomainSpec::Sublevel { depth: 0.5, check_every: 1 });
 }

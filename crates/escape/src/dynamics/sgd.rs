@@ -22,13 +22,6 @@ impl Sgd {
     }
 }
 
-impl Sgd {
-    /// B.
-    pub(crate) fn batch_size(&self) -> u32 {
-        self.batch_size
-    }
-}
-
 /// Draws minibatches: each subset of the examples as likely as any other, by Floyd's algorithm, which takes as many
 /// uniform integers as the batch has examples and rejects none.
 pub(crate) struct Minibatches {

@@ -14,7 +14,7 @@ use crate::simd::{Isa, Kernel, LANES, Simd};
 
 const LOG: [f32; 8] =
     [0.202_063_04, -0.328_388_93, 0.346_658_38, -0.397_462_43, 0.499_188_13, -0.666_723_55, 1.000_013_4, -1.999_999_6];
-const SIN: [f32; 4] = [-3.587_742_7e-5, 2.489_872_3e-3, -8.074_537e-2, 0.785_398_13];
+const SIN: [f32; 4] = [-3.587_742_7e-5, 2.489_872_3e-3, -8.074_537e-2, f32::from_bits(0x3f49_0fda)];
 const COS: [f32; 4] = [-3.188_805e-4, 1.584_991_4e-2, -0.308_424_26, 1.0];
 
 /// The next normals of every lane, row after row: rows 2k and 2k + 1 are the two of a pair. If the number of rows is odd,
@@ -67,7 +67,7 @@ fn of_words<S: Simd>(s: S, first: S::U, second: S::U) -> (S::F, S::F) {
     const SQRT_HALF: u32 = 0x3f35_04f3;
     let shifted = s.sub_u(s.to_bits(u), s.splat_u(SQRT_HALF));
     let k = s.to_f32(s.sar::<23>(shifted));
-    let m = s.from_bits(s.add_u(s.and(shifted, s.splat_u(0x007f_ffff)), s.splat_u(SQRT_HALF)));
+    let m = s.of_bits(s.add_u(s.and(shifted, s.splat_u(0x007f_ffff)), s.splat_u(SQRT_HALF)));
     let f = s.sub(m, s.splat(1.0));
     let whole = s.mul(k, s.splat(-2.0 * std::f32::consts::LN_2));
     let radius = s.sqrt(s.fma(polynomial(s, f, LOG), f, whole));
@@ -79,7 +79,7 @@ fn of_words<S: Simd>(s: S, first: S::U, second: S::U) -> (S::F, S::F) {
     let sin = s.mul(polynomial(s, square, SIN), t);
     let cos = polynomial(s, square, COS);
     let half_turn = s.and(s.shl::<30>(second), s.splat_u(0x8000_0000));
-    let radius = s.from_bits(s.xor(s.to_bits(radius), half_turn));
+    let radius = s.of_bits(s.xor(s.to_bits(radius), half_turn));
     let mirrored = s.has_bit::<0>(second);
     (s.mul(radius, s.select(mirrored, sin, cos)), s.mul(radius, s.select(mirrored, cos, sin)))
 }

@@ -117,7 +117,7 @@ impl Simd for Avx2 {
         halves!(_mm256_castps_si256, x)
     }
     #[inline(always)]
-    fn from_bits(self, x: Self::U) -> Self::F {
+    fn of_bits(self, x: Self::U) -> Self::F {
         halves!(_mm256_castsi256_ps, x)
     }
 
@@ -185,7 +185,7 @@ impl Simd for Avx2 {
     fn has_bit<const BIT: u32>(self, a: Self::U) -> Self::M {
         let bit = self.and(a, self.splat_u(1 << BIT));
         let equal = halves!(_mm256_cmpeq_epi32, bit, self.splat_u(1 << BIT));
-        self.from_bits(equal)
+        self.of_bits(equal)
     }
     #[inline(always)]
     fn to_f32(self, a: Self::U) -> Self::F {

@@ -97,7 +97,7 @@ impl Simd for Avx512 {
         unsafe { _mm512_castps_si512(x) }
     }
     #[inline(always)]
-    fn from_bits(self, x: Self::U) -> Self::F {
+    fn of_bits(self, x: Self::U) -> Self::F {
         unsafe { _mm512_castsi512_ps(x) }
     }
 

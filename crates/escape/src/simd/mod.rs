@@ -88,7 +88,7 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// Bit l is lane l.
     fn bits(self, mask: Self::M) -> u16;
     fn to_bits(self, x: Self::F) -> Self::U;
-    fn from_bits(self, x: Self::U) -> Self::F;
+    fn of_bits(self, x: Self::U) -> Self::F;
 
     fn splat_u(self, x: u32) -> Self::U;
     fn load_u(self, from: &[u32; LANES]) -> Self::U;

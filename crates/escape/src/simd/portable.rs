@@ -95,7 +95,7 @@ impl Simd for Portable {
         map(x, f32::to_bits)
     }
     #[inline(always)]
-    fn from_bits(self, x: Self::U) -> Self::F {
+    fn of_bits(self, x: Self::U) -> Self::F {
         map(x, f32::from_bits)
     }
 

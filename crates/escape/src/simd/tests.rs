@@ -18,7 +18,7 @@ impl Kernel for Everything {
     fn run<S: Simd>(self, s: S) -> Self::Output {
         let mut out = Vec::new();
         let [ua, ub, uc] = [&self.a, &self.b, &self.c].map(|x| s.load_u(x));
-        let [a, b, c] = [ua, ub, uc].map(|x| s.from_bits(x));
+        let [a, b, c] = [ua, ub, uc].map(|x| s.of_bits(x));
         let mut u = |x: S::U| {
             let mut lanes = [0; LANES];
             s.store_u(x, &mut lanes);

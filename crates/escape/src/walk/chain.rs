@@ -32,7 +32,8 @@ pub(crate) struct ChainWalk {
     pub(crate) noise: ChainNoise,
     pub(crate) scale: Scale,
     pub(crate) eta: f64,
-    pub(crate) batch_size: u32,
+    /// B; with minibatches, no more than there are examples.
+    pub(crate) batch_size: u64,
     pub(crate) boundary: Boundary,
     /// A sublevel set is tested at every so manieth step; see [`CellProblem`](crate::problem::CellProblem).
     pub(crate) check_every: u64,
@@ -50,7 +51,7 @@ impl Simulation for ChainWalk {
         const OPERATIONS_BETWEEN_LOOKS: u64 = 1 << 26;
         let network = self.landscape.network();
         let (examples, batch) = match self.noise {
-            ChainNoise::Minibatch => (0, self.batch_size as u64),
+            ChainNoise::Minibatch => (0, self.batch_size),
             ChainNoise::Sample => (network.examples(), network.examples() as u64),
         };
         Box::new(ChainWalker {
@@ -131,9 +132,10 @@ impl ChainWalker<'_> {
                 let every = self.walk.check_every;
                 let (made, square) = self.step(steps.min(every - self.steps % every), f64::INFINITY);
                 // A state that is not finite can stop the kernel before the next test is due: it has left.
-                let overflowed = !(square < f64::INFINITY);
+                let overflowed = Boundary::SquaredRadius(f64::INFINITY).left(square);
                 let due = (self.steps + made).is_multiple_of(every);
-                let left = overflowed || due && !(square < self.safe_square) && self.walk.boundary.left(self.excess());
+                let proved_inside = square < self.safe_square;
+                let left = overflowed || due && !proved_inside && self.walk.boundary.left(self.excess());
                 (made, left)
             }
         }
@@ -180,11 +182,11 @@ impl ChainWalker<'_> {
 }
 
 /// w_i = 1/N + (ξ_i − ξ̄)/√(N·B).
-fn sample_weights(stream: &mut TrialStream, batch_size: u32, weights: &mut [f32]) {
+fn sample_weights(stream: &mut TrialStream, batch_size: u64, weights: &mut [f32]) {
     stream.normals(weights);
     let n = weights.len() as f64;
     let mean = weights.iter().map(|&xi| f64::from(xi)).sum::<f64>() / n;
-    let scale = 1.0 / (n * f64::from(batch_size)).sqrt();
+    let scale = 1.0 / (n * batch_size as f64).sqrt();
     for weight in weights {
         *weight = (1.0 / n + (f64::from(*weight) - mean) * scale) as f32;
     }
@@ -207,7 +209,7 @@ mod tests {
             assert!((sum - 1.0).abs() < 1e-4, "{sum}");
             squares += weights.iter().map(|&w| (f64::from(w) - 1.0 / n as f64).powi(2)).sum::<f64>();
         }
-        let expected = (1.0 - 1.0 / n as f64) / (n as f64 * f64::from(batch_size));
+        let expected = (1.0 - 1.0 / n as f64) / (n as f64 * batch_size as f64);
         let found = squares / (n * rounds) as f64;
         let error = expected * (2.0 / (n * rounds) as f64).sqrt();
         assert!((found - expected).abs() < 6.0 * error, "{found} against {expected} ± {error}");

@@ -14,6 +14,8 @@ pub enum Covariance {
     Hessian,
     /// C = I, the proxy systems (Eq. 4, Fig. 4).
     Identity,
+    /// C = the covariance of the examples' gradients at θ_k, exactly, without ever being formed.
+    Sample,
 }
 
 impl Covariance {
@@ -22,6 +24,7 @@ impl Covariance {
         match self {
             Covariance::Hessian => "hessian",
             Covariance::Identity => "identity",
+            Covariance::Sample => "sample",
         }
     }
 }
@@ -73,7 +76,7 @@ impl DynamicsSpec {
 }
 
 const EXAMPLE: &str = "{kind: gaussian-sgd, covariance: hessian}";
-const LATER_COVARIANCES: [&str; 2] = ["sample", "frozen"];
+const LATER_COVARIANCES: [&str; 1] = ["frozen"];
 
 /// The dynamics at `node`, a list or a single one, each with its node.
 pub(crate) fn read_list<'a>(node: &'a Node, problems: &mut Problems) -> Option<Vec<(DynamicsSpec, &'a Node)>> {
@@ -105,13 +108,11 @@ fn read_one(node: &Node, problems: &mut Problems) -> Option<DynamicsSpec> {
         }
         _ => {
             let fields = Fields::of(node, &["kind", "covariance"], &[], EXAMPLE, problems)?;
-            let what = "covariance is one of hessian, identity";
+            let what = "covariance is one of hessian, identity, sample";
             let node = fields.required("covariance", what, problems)?;
-            let known = [Covariance::Hessian.as_str(), Covariance::Identity.as_str()];
-            let covariance = match node.word("covariance", &known, &LATER_COVARIANCES, problems)? {
-                "hessian" => Covariance::Hessian,
-                _ => Covariance::Identity,
-            };
+            let all = [Covariance::Hessian, Covariance::Identity, Covariance::Sample];
+            let word = node.word("covariance", &all.map(Covariance::as_str), &LATER_COVARIANCES, problems)?;
+            let covariance = all.into_iter().find(|covariance| covariance.as_str() == word)?;
             Some(DynamicsSpec::GaussianSgd { covariance })
         }
     }
@@ -134,7 +135,7 @@ mod tests {
             "",
             "{}",
             r#"{"kind":"gaussian-sgd"}"#,
-            r#"{"kind":"gaussian-sgd","covariance":"sample"}"#,
+            r#"{"kind":"gaussian-sgd","covariance":"frozen"}"#,
             r#"{"kind":"sgd","covariance":"hessian"}"#,
         ] {
             assert!(DynamicsSpec::from_json(bad).is_err(), "{bad}");

@@ -51,7 +51,7 @@ pub(crate) fn core(options: Core) -> Result<Exit, Failure> {
     // What stdout came to: there is no point in stopping for it.
     let mut printed = Ok(());
     let measured = suite::run(&options, &mut |event| match event {
-        Event::Began(words) | Event::Skipped(words) => eprintln!("{words}"),
+        Event::Began(words) => eprintln!("{words}"),
         Event::Measured(row) if printed.is_ok() => printed = table.add(&row),
         Event::Measured(_) => {}
     });

@@ -18,7 +18,7 @@ const EXPM1: [f32; 6] = [1.0 / 5_040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.
 #[inline(always)]
 pub(super) fn tanh<S: Simd>(s: S, x: S::F) -> S::F {
     let sign = s.and(s.to_bits(x), s.splat_u(0x8000_0000));
-    let size = s.from_bits(s.xor(s.to_bits(x), sign));
+    let size = s.of_bits(s.xor(s.to_bits(x), sign));
     // Written so that NaN is kept.
     let limit = s.splat(SATURATED);
     let size = s.select(s.lt(limit, size), limit, size);
@@ -26,7 +26,7 @@ pub(super) fn tanh<S: Simd>(s: S, x: S::F) -> S::F {
     let shifted = s.fma(y, s.splat(std::f32::consts::LOG2_E), s.splat(ROUND));
     let n = s.sub(shifted, s.splat(ROUND));
     // n sits in the low bits of `shifted`; add the exponent's bias and move both into the exponent's place.
-    let power = s.from_bits(s.shl::<23>(s.add_u(s.to_bits(shifted), s.splat_u(127))));
+    let power = s.of_bits(s.shl::<23>(s.add_u(s.to_bits(shifted), s.splat_u(127))));
     let r = s.fnma(n, s.splat(LN2_LOW), s.fnma(n, s.splat(LN2_HIGH), y));
     let mut q = s.splat(EXPM1[0]);
     for c in &EXPM1[1..] {
@@ -35,7 +35,7 @@ pub(super) fn tanh<S: Simd>(s: S, x: S::F) -> S::F {
     let small = s.fma(s.mul(r, r), q, r);
     let expm1 = s.fma(power, small, s.sub(power, s.splat(1.0)));
     let t = s.div(expm1, s.add(expm1, s.splat(2.0)));
-    s.from_bits(s.xor(s.to_bits(t), sign))
+    s.of_bits(s.xor(s.to_bits(t), sign))
 }
 
 #[cfg(test)]
