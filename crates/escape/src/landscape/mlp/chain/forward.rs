@@ -3,8 +3,9 @@
 use super::registers::{Block, add_layer, add_outputs, group_at, unroll, window, window_mut, zeros};
 use super::row::Row;
 use super::tanh::tanh;
+use super::tile::Tile;
 use crate::landscape::mlp::Activation;
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, LANES, Simd};
 
 /// t of V groups for R examples.
 pub(super) struct Hidden<'a, const W: usize, const V: usize, const R: usize> {
@@ -15,10 +16,9 @@ pub(super) struct Hidden<'a, const W: usize, const V: usize, const R: usize> {
     pub(super) bias: &'a [Row; W],
     /// The first of the V groups.
     pub(super) group: usize,
-    /// Of the chunk.
-    pub(super) inputs: &'a [Row],
-    /// The first of the R examples, in its chunk.
-    pub(super) lane: usize,
+    pub(super) tile: &'a Tile,
+    /// The first of the R examples.
+    pub(super) example: usize,
     pub(super) hidden: &'a mut [[Row; W]; R],
 }
 
@@ -31,7 +31,10 @@ impl<const W: usize, const V: usize, const R: usize> Kernel for Hidden<'_, W, V,
         unroll!(v in V {
             block[v] = [s.load(&self.bias[group_at::<W, V>(self.group, v)].0); R];
         });
-        add_layer::<S, W, V, R>(s, &mut block, (self.weights, self.group), (self.inputs, self.lane));
+        for (plane, weights) in self.weights.chunks(LANES).enumerate() {
+            let inputs = window(&self.tile.inputs, plane * self.tile.count + self.example);
+            add_layer::<S, W, V, R>(s, &mut block, (weights, self.group), inputs);
+        }
         if self.activation == Activation::Relu {
             unroll!(r in R {
                 unroll!(v in V {
@@ -60,11 +63,7 @@ pub(super) struct Outputs<'a, const V: usize, const R: usize> {
     pub(super) classes: usize,
     /// The first of the V classes.
     pub(super) class: usize,
-    /// Examples of the chunk.
-    pub(super) len: usize,
-    /// The first of the R examples, in its chunk.
-    pub(super) lane: usize,
-    /// The same, in the tile.
+    /// The first of the R examples.
     pub(super) example: usize,
     /// Examples there is room for in a strip.
     pub(super) capacity: usize,
@@ -76,7 +75,7 @@ pub(super) struct Outputs<'a, const V: usize, const R: usize> {
     pub(super) hidden: &'a [Row],
     /// The first block adds to nothing.
     pub(super) fresh: bool,
-    /// Of the chunk.
+    /// Of the tile.
     pub(super) sums: &'a mut [Row],
 }
 
@@ -86,11 +85,13 @@ impl<const V: usize, const R: usize> Kernel for Outputs<'_, V, R> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let mut block = zeros::<S, V, R>(s);
+        let places = self.example * self.classes + self.class..;
         if !self.fresh {
-            unroll!(v in V {
-                let sums: &[Row; R] = window(self.sums, (self.class + v) * self.len + self.lane);
-                unroll!(r in R {
-                    block[v][r] = s.load(&sums[r].0);
+            let mut sums = self.sums[places.clone()].chunks(self.classes);
+            unroll!(r in R {
+                let sums: &[Row; V] = window(sums.next().unwrap_or_default(), 0);
+                unroll!(v in V {
+                    block[v][r] = s.load(&sums[v].0);
                 });
             });
         }
@@ -101,10 +102,11 @@ impl<const V: usize, const R: usize> Kernel for Outputs<'_, V, R> {
         if self.groups % 2 == 1 {
             self.add_strip::<S, 1>(s, &mut block, wide);
         }
-        unroll!(v in V {
-            let sums: &mut [Row; R] = window_mut(self.sums, (self.class + v) * self.len + self.lane);
-            unroll!(r in R {
-                s.store(block[v][r], &mut sums[r].0);
+        let mut sums = self.sums[places].chunks_mut(self.classes);
+        unroll!(r in R {
+            let sums: &mut [Row; V] = window_mut(sums.next().unwrap_or_default(), 0);
+            unroll!(v in V {
+                s.store(block[v][r], &mut sums[v].0);
             });
         });
     }

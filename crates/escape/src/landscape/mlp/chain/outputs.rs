@@ -6,37 +6,70 @@ use super::pass::Update;
 use super::registers::{by_size, unroll, window};
 use super::row::Row;
 use super::tile::Tile;
-use crate::simd::{LANES, MAX_BLOCK_ROWS, Simd};
+use crate::simd::{Kernel, LANES, Simd};
 
-/// g of a tile that has gone forward; adds it up for b₂.
-#[inline(always)]
-pub(super) fn slopes<S: Simd>(s: S, network: &Network, buffers: &mut Buffers, tile: &mut Tile) {
-    let classes = network.layout.shape.classes;
-    for (index, chunk) in tile.chunks.iter().enumerate() {
-        let factor = s.load(&tile.factors[index].0);
-        let sums = &buffers.sums[chunk.start * classes..][..chunk.len * classes];
-        let slopes = &mut tile.slopes[index * classes..][..classes];
-        let targets = &tile.targets[index * classes..][..classes];
-        for class in 0..classes {
-            let bias = network.bias[class / LANES].0[class % LANES] + buffers.bias[class / LANES].0[class % LANES];
-            let total = by_size!(chunk.len, MAX_BLOCK_ROWS, R => totals::<S, R>(s, window(sums, class * chunk.len)));
-            let f = s.add(total, s.splat(bias));
-            let g = s.mul(factor, s.sub(f, s.load(&targets[class].0)));
-            s.store(g, &mut slopes[class].0);
-            let total = &mut buffers.bias_slopes[class].0;
-            s.store(s.add(s.load(total), g), total);
-        }
+/// Rows with a 1 in one lane.
+const UNITS: [Row; LANES] = {
+    let mut units = [Row::ZERO; LANES];
+    let mut lane = 0;
+    while lane < LANES {
+        units[lane].0[lane] = 1.0;
+        lane += 1;
+    }
+    units
+};
+
+/// g of a tile that has gone forward, for one plane of classes; adds it up for b₂.
+pub(super) struct Slopes<'a> {
+    pub(super) network: &'a Network,
+    pub(super) plane: usize,
+    pub(super) buffers: &'a mut Buffers,
+    pub(super) tile: &'a mut Tile,
+}
+
+impl Kernel for Slopes<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let classes = self.network.layout.shape.classes;
+        let here = (classes - self.plane * LANES).min(LANES);
+        by_size!(here, LANES, R => self.slopes::<S, R>(s));
     }
 }
 
-/// Lane l is the total of row l; 0 where there is none.
+impl Slopes<'_> {
+    #[inline(always)]
+    fn slopes<S: Simd, const R: usize>(self, s: S) {
+        let Self { network, plane, buffers, tile } = self;
+        let first = plane * LANES;
+        let bias = s.add(s.load(&network.bias[plane].0), s.load(&buffers.bias[plane].0));
+        let mut total = s.load(&buffers.bias_slopes[plane].0);
+        let slopes = tile.slopes[plane * tile.count..].iter_mut().zip(tile.labels.iter().zip(&tile.factors));
+        let sums = buffers.sums.chunks_exact(network.layout.shape.classes);
+        for (sums, (slopes, (label, factor))) in sums.zip(slopes) {
+            let sums: &[Row; R] = window(sums, first);
+            let mut x = [s.splat(0.0); LANES];
+            unroll!(r in R {
+                x[r] = s.load(&sums[r].0);
+            });
+            let lane = (*label as usize).wrapping_sub(first);
+            let target = UNITS.get(lane).unwrap_or(&Row::ZERO);
+            let residuals = s.sub(s.add(s.totals(x), bias), s.load(&target.0));
+            let g = s.mul(s.splat(*factor), residuals);
+            s.store(g, &mut slopes.0);
+            total = s.add(total, g);
+        }
+        s.store(total, &mut buffers.bias_slopes[plane].0);
+    }
+}
+
+/// g of a tile that has gone forward.
 #[inline(always)]
-fn totals<S: Simd, const R: usize>(s: S, rows: &[Row; R]) -> S::F {
-    let mut x = [s.splat(0.0); LANES];
-    unroll!(r in R {
-        x[r] = s.load(&rows[r].0);
-    });
-    s.totals(x)
+pub(super) fn slopes<S: Simd>(s: S, network: &Network, buffers: &mut Buffers, tile: &mut Tile) {
+    for plane in 0..network.layout.class_planes() {
+        s.call(Slopes { network, plane, buffers, tile });
+    }
 }
 
 /// The step of b₂; adds its z² to the distance.
@@ -48,17 +81,15 @@ pub(super) fn update_bias<S: Simd>(
     update: Update,
     mut distance: S::D,
 ) -> S::D {
-    let slopes = buffers.bias_slopes.as_chunks_mut::<LANES>().0;
-    for ((z, minimum), slopes) in buffers.bias.iter_mut().zip(&network.bias).zip(slopes) {
-        let gradient = totals(s, slopes);
-        *slopes = [Row::ZERO; LANES];
+    for ((z, minimum), gradient) in buffers.bias.iter_mut().zip(&network.bias).zip(&mut buffers.bias_slopes) {
         let old = s.load(&z.0);
-        let mut new = s.fnma(s.splat(update.drift), gradient, old);
+        let mut new = s.fnma(s.splat(update.drift), s.load(&gradient.0), old);
         if update.decay != 0.0 {
             new = s.fnma(s.splat(update.decay), s.add(s.load(&minimum.0), old), new);
         }
         distance = s.add_d(distance, s.widen(s.mul(new, new)));
         s.store(new, &mut z.0);
+        *gradient = Row::ZERO;
     }
     distance
 }

@@ -12,7 +12,7 @@ use super::network::Network;
 use super::registers::{by_size, window, window_mut};
 use super::row::Row;
 use super::tile::{Tile, pieces};
-use crate::simd::Simd;
+use crate::simd::{LANES, Simd};
 
 /// The step to take along the gradient.
 #[derive(Debug, Clone, Copy)]
@@ -69,21 +69,15 @@ fn add_block<S: Simd>(s: S, network: &Network, buffers: &mut Buffers, tile: &Til
     let (classes, capacity) = (network.layout.shape.classes, buffers.capacity);
     let (weights, hidden) = (&buffers.second[..], &buffers.hidden[first * capacity..]);
     let fresh = first == 0;
-    for chunk in &tile.chunks {
-        let (example, len) = (chunk.start, chunk.len);
-        let sums = &mut buffers.sums[example * classes..][..len * classes];
-        for (class, count) in pieces(classes, S::BLOCK_VECTORS) {
-            for (lane, count_lanes) in pieces(len, S::BLOCK_ROWS) {
-                let example = example + lane;
-                macro_rules! outputs {
-                    ($V:literal, $R:ident) => {
-                        s.call(Outputs::<$V, $R> {
-                            classes, class, len, lane, example, capacity, groups, weights, hidden, fresh, sums,
-                        })
-                    };
-                }
-                by_size!(count_lanes, S::BLOCK_ROWS, R => if count == 2 { outputs!(2, R) } else { outputs!(1, R) });
+    let sums = &mut buffers.sums[..];
+    for (class, count) in pieces(classes, S::BLOCK_VECTORS) {
+        for (example, len) in pieces(tile.count, S::BLOCK_ROWS) {
+            macro_rules! outputs {
+                ($V:literal, $R:ident) => {
+                    s.call(Outputs::<$V, $R> { classes, class, example, capacity, groups, weights, hidden, fresh, sums })
+                };
             }
+            by_size!(len, S::BLOCK_ROWS, R => if S::BLOCK_VECTORS == 2 && count == 2 { outputs!(2, R) } else { outputs!(1, R) });
         }
     }
 }
@@ -164,57 +158,49 @@ impl<'a, const W: usize> Strip<'a, W> {
     fn forward<S: Simd, const V: usize>(&mut self, s: S, tile: &Tile, group: usize) {
         let (activation, inputs) = (self.network.activation, self.first.len() - 1);
         let (weights, bias) = (&self.first[..inputs], &self.first[inputs]);
-        for (index, chunk) in tile.chunks.iter().enumerate() {
-            let inputs = &tile.inputs[index * self.first.len()..][..inputs];
-            for (lane, len) in pieces(chunk.len, S::BLOCK_ROWS) {
-                by_size!(len, S::BLOCK_ROWS, R => {
-                    let hidden = window_mut(self.hidden, chunk.start + lane);
-                    s.call(Hidden::<W, V, R> { activation, weights, bias, group, inputs, lane, hidden });
-                });
-            }
+        for (example, len) in pieces(tile.count, S::BLOCK_ROWS) {
+            by_size!(len, S::BLOCK_ROWS, R => {
+                let hidden = window_mut(self.hidden, example);
+                s.call(Hidden::<W, V, R> { activation, weights, bias, group, tile, example, hidden });
+            });
         }
     }
 
     /// δ, the gradient and the new z of V groups. Adds z² to `squares`, row by row.
     #[inline(always)]
     fn back<S: Simd, const V: usize>(&mut self, s: S, back: Backward<'_>, group: usize, squares: &mut [Row; 2]) {
-        let (activation, classes, first_rows) = (self.network.activation, self.second.len(), self.first.len());
+        let (activation, first_rows) = (self.network.activation, self.first.len());
         let Backward { tile, fresh, update } = back;
-        for (index, chunk) in tile.chunks.iter().enumerate() {
-            let (weights, slopes) = (&*self.second, &tile.slopes[index * classes..][..classes]);
-            for (lane, len) in pieces(chunk.len, S::BLOCK_ROWS) {
-                let at = chunk.start + lane;
-                by_size!(len, S::BLOCK_ROWS, R => {
-                    let (hidden, deltas) = (window(self.hidden, at), window_mut(self.deltas, at));
-                    s.call(Deltas::<W, V, R> { activation, weights, group, slopes, lane, hidden, deltas });
-                });
-            }
+        for (example, len) in pieces(tile.count, S::BLOCK_ROWS) {
+            let weights = &*self.second;
+            by_size!(len, S::BLOCK_ROWS, R => {
+                let (hidden, deltas) = (window(self.hidden, example), window_mut(self.deltas, example));
+                s.call(Deltas::<W, V, R> { activation, weights, group, tile, example, hidden, deltas });
+            });
         }
         // What of: values, numbers, where θ goes, and where its rows begin in a strip.
-        let second = (&*self.hidden, &tile.slopes, &mut *self.second, first_rows);
-        let first = (&*self.deltas, &tile.inputs, &mut *self.first, 0);
+        let second = (&self.hidden[..tile.count], &tile.slopes, &mut *self.second, first_rows);
+        let first = (&self.deltas[..tile.count], &tile.inputs, &mut *self.first, 0);
         for (values, numbers, theta, offset) in [second, first] {
-            let stride = theta.len();
-            for (row, count) in pieces(stride, S::BLOCK_ROWS) {
-                by_size!(count, S::BLOCK_ROWS, R => {
+            for (plane, numbers) in numbers.chunks_exact(tile.count).enumerate() {
+                let rows = LANES.min(theta.len() - plane * LANES);
+                for (lane, count) in pieces(rows, S::BLOCK_ROWS) {
+                    let row = plane * LANES + lane;
                     let has_gradient = !self.gradient.is_empty();
-                    let at = offset + row;
-                    s.call(Rows::<W, V, R> {
-                        tile,
+                    by_size!(count, S::BLOCK_ROWS, R => s.call(Rows::<W, V, R> {
                         values,
                         group,
                         numbers,
-                        stride,
-                        row,
-                        gradient: has_gradient.then(|| window_mut(self.gradient, at)),
+                        lane,
+                        gradient: has_gradient.then(|| window_mut(self.gradient, offset + row)),
                         fresh,
                         update,
-                        minimum: window(self.theta, at),
-                        z: window_mut(self.z, at),
+                        minimum: window(self.theta, offset + row),
+                        z: window_mut(self.z, offset + row),
                         theta: window_mut(theta, row),
                         squares,
-                    });
-                });
+                    }));
+                }
             }
         }
     }
