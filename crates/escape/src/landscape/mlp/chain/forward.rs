@@ -1,5 +1,6 @@
 //! The way forward: t = φ(W₁x + b₁) strip by strip, and W₂t block by block.
 
+use super::outputs::Finish;
 use super::registers::{Block, add_layer, add_outputs, group_at, unroll, window, window_mut, zeros};
 use super::row::Row;
 use super::tanh::tanh;
@@ -58,12 +59,12 @@ impl<const W: usize, const V: usize, const R: usize> Kernel for Hidden<'_, W, V,
     }
 }
 
-/// What a block adds to V outputs of R examples.
-pub(super) struct Outputs<'a, const V: usize, const R: usize> {
+/// What a block adds to R outputs of V examples.
+pub(super) struct Outputs<'a, 'b, const V: usize, const R: usize> {
     pub(super) classes: usize,
-    /// The first of the V classes.
+    /// The first of the R classes.
     pub(super) class: usize,
-    /// The first of the R examples.
+    /// The first of the V examples.
     pub(super) example: usize,
     /// Examples there is room for in a strip.
     pub(super) capacity: usize,
@@ -77,21 +78,22 @@ pub(super) struct Outputs<'a, const V: usize, const R: usize> {
     pub(super) fresh: bool,
     /// Of the tile.
     pub(super) sums: &'a mut [Row],
+    /// What comes after the last block, if the R classes are all there are.
+    pub(super) finish: Option<&'a mut Finish<'b>>,
 }
 
-impl<const V: usize, const R: usize> Kernel for Outputs<'_, V, R> {
+impl<const V: usize, const R: usize> Kernel for Outputs<'_, '_, V, R> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let mut block = zeros::<S, V, R>(s);
-        let places = self.example * self.classes + self.class..;
+        let (example, class) = (self.example, self.class);
         if !self.fresh {
-            let mut sums = self.sums[places.clone()].chunks(self.classes);
-            unroll!(r in R {
-                let sums: &[Row; V] = window(sums.next().unwrap_or_default(), 0);
-                unroll!(v in V {
-                    block[v][r] = s.load(&sums[v].0);
+            unroll!(v in V {
+                let sums: &[Row; R] = window(self.sums, (example + v) * self.classes + class);
+                unroll!(r in R {
+                    block[v][r] = s.load(&sums[r].0);
                 });
             });
         }
@@ -102,21 +104,30 @@ impl<const V: usize, const R: usize> Kernel for Outputs<'_, V, R> {
         if self.groups % 2 == 1 {
             self.add_strip::<S, 1>(s, &mut block, wide);
         }
-        let mut sums = self.sums[places].chunks_mut(self.classes);
-        unroll!(r in R {
-            let sums: &mut [Row; V] = window_mut(sums.next().unwrap_or_default(), 0);
+        if let Some(finish) = self.finish {
             unroll!(v in V {
-                s.store(block[v][r], &mut sums[v].0);
+                let mut sums = [s.splat(0.0); LANES];
+                unroll!(r in R {
+                    sums[r] = block[v][r];
+                });
+                finish.slopes(s, 0, example + v, sums);
+            });
+            return;
+        }
+        unroll!(v in V {
+            let sums: &mut [Row; R] = window_mut(self.sums, (example + v) * self.classes + class);
+            unroll!(r in R {
+                s.store(block[v][r], &mut sums[r].0);
             });
         });
     }
 }
 
-impl<const V: usize, const R: usize> Outputs<'_, V, R> {
+impl<const V: usize, const R: usize> Outputs<'_, '_, V, R> {
     #[inline(always)]
     fn add_strip<S: Simd, const W: usize>(&self, s: S, block: &mut Block<S, V, R>, strip: usize) {
         let weights = self.weights[2 * self.classes * strip..].as_chunks::<W>().0;
         let hidden = self.hidden[2 * self.capacity * strip..].as_chunks::<W>().0;
-        add_outputs::<S, W, V, R>(s, block, window(weights, self.class), window(hidden, self.example));
+        add_outputs::<S, W, V, R>(s, block, window(hidden, self.example), window(weights, self.class));
     }
 }

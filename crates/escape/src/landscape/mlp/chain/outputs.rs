@@ -19,56 +19,59 @@ const UNITS: [Row; LANES] = {
     units
 };
 
-/// g of a tile that has gone forward, for one plane of classes; adds it up for b₂.
-pub(super) struct Slopes<'a> {
-    pub(super) network: &'a Network,
-    pub(super) plane: usize,
-    pub(super) buffers: &'a mut Buffers,
-    pub(super) tile: &'a mut Tile,
+/// What it takes to turn the sums of W₂t into g, for a tile that has gone forward.
+pub(super) struct Finish<'a> {
+    network: &'a Network,
+    /// b₂ of z.
+    bias: &'a [Row],
+    /// Σg, for b₂.
+    totals: &'a mut [Row],
+    tile: &'a mut Tile,
 }
 
-impl Kernel for Slopes<'_> {
+impl<'a> Finish<'a> {
+    pub(super) fn new(network: &'a Network, bias: &'a [Row], totals: &'a mut [Row], tile: &'a mut Tile) -> Self {
+        Self { network, bias, totals, tile }
+    }
+
+    /// g of one example in one plane of classes, each of which has sixteen partial sums.
+    #[inline(always)]
+    pub(super) fn slopes<S: Simd>(&mut self, s: S, plane: usize, example: usize, sums: [S::F; LANES]) {
+        let lane = (self.tile.labels[example] as usize).wrapping_sub(plane * LANES);
+        let target = UNITS.get(lane).unwrap_or(&Row::ZERO);
+        let bias = s.add(s.load(&self.network.bias[plane].0), s.load(&self.bias[plane].0));
+        let residuals = s.sub(s.add(s.totals(sums), bias), s.load(&target.0));
+        let g = s.mul(s.splat(self.tile.factors[example]), residuals);
+        s.store(g, &mut self.tile.slopes[plane * self.tile.count + example].0);
+        let total = &mut self.totals[plane].0;
+        s.store(s.add(s.load(total), g), total);
+    }
+}
+
+/// g of all examples, from sums that were stored.
+pub(super) struct Slopes<'a, 'b> {
+    pub(super) sums: &'a [Row],
+    pub(super) finish: &'a mut Finish<'b>,
+}
+
+impl Kernel for Slopes<'_, '_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let classes = self.network.layout.shape.classes;
-        let here = (classes - self.plane * LANES).min(LANES);
-        by_size!(here, LANES, R => self.slopes::<S, R>(s));
-    }
-}
-
-impl Slopes<'_> {
-    #[inline(always)]
-    fn slopes<S: Simd, const R: usize>(self, s: S) {
-        let Self { network, plane, buffers, tile } = self;
-        let first = plane * LANES;
-        let bias = s.add(s.load(&network.bias[plane].0), s.load(&buffers.bias[plane].0));
-        let mut total = s.load(&buffers.bias_slopes[plane].0);
-        let slopes = tile.slopes[plane * tile.count..].iter_mut().zip(tile.labels.iter().zip(&tile.factors));
-        let sums = buffers.sums.chunks_exact(network.layout.shape.classes);
-        for (sums, (slopes, (label, factor))) in sums.zip(slopes) {
-            let sums: &[Row; R] = window(sums, first);
-            let mut x = [s.splat(0.0); LANES];
-            unroll!(r in R {
-                x[r] = s.load(&sums[r].0);
-            });
-            let lane = (*label as usize).wrapping_sub(first);
-            let target = UNITS.get(lane).unwrap_or(&Row::ZERO);
-            let residuals = s.sub(s.add(s.totals(x), bias), s.load(&target.0));
-            let g = s.mul(s.splat(*factor), residuals);
-            s.store(g, &mut slopes.0);
-            total = s.add(total, g);
+        let classes = self.finish.network.layout.shape.classes;
+        for example in 0..self.finish.tile.count {
+            for (plane, sums) in self.sums[example * classes..][..classes].chunks(LANES).enumerate() {
+                by_size!(sums.len(), LANES, R => {
+                    let sums: &[Row; R] = window(sums, 0);
+                    let mut x = [s.splat(0.0); LANES];
+                    unroll!(r in R {
+                        x[r] = s.load(&sums[r].0);
+                    });
+                    self.finish.slopes(s, plane, example, x);
+                });
+            }
         }
-        s.store(total, &mut buffers.bias_slopes[plane].0);
-    }
-}
-
-/// g of a tile that has gone forward.
-#[inline(always)]
-pub(super) fn slopes<S: Simd>(s: S, network: &Network, buffers: &mut Buffers, tile: &mut Tile) {
-    for plane in 0..network.layout.class_planes() {
-        s.call(Slopes { network, plane, buffers, tile });
     }
 }
 

@@ -9,6 +9,7 @@ use super::backward::{Deltas, Rows};
 use super::buffers::{BLOCK, Buffers};
 use super::forward::{Hidden, Outputs};
 use super::network::Network;
+use super::outputs::{self, Finish, Slopes};
 use super::registers::{by_size, window, window_mut};
 use super::row::Row;
 use super::tile::{Tile, pieces};
@@ -32,53 +33,78 @@ pub(super) struct Backward<'a> {
     pub(super) update: Option<Update>,
 }
 
-/// One pass: `back` on its way back, `forward` on its way to [`Buffers::sums`]. Gives ‖z‖² without b₂, in sixteen
-/// partial sums; meaningful after an update.
+/// One pass: `back` on its way back, `forward` on its way to its slopes. Gives ‖z‖² in sixteen partial sums; meaningful
+/// after an update.
 #[inline(always)]
 pub(super) fn pass<S: Simd>(
     s: S,
     network: &Network,
     buffers: &mut Buffers,
     back: Option<Backward<'_>>,
-    forward: Option<&Tile>,
+    mut forward: Option<&mut Tile>,
 ) -> S::D {
     let layout = network.layout;
     let mut distance = s.splat_d(0.0);
+    if let Some(update) = back.and_then(|back| back.update) {
+        distance = outputs::update_bias(s, network, buffers, update, distance);
+    }
     let mut start = 0;
     while start < layout.strips() {
         let end = layout.strips().min(start + BLOCK);
         for index in start..end {
+            let tile = forward.as_deref();
             distance = if layout.width(index) == 2 {
-                Strip::<2>::new(network, buffers, index, index - start).pass(s, back, forward, distance)
+                Strip::<2>::new(network, buffers, index, index - start).pass(s, back, tile, distance)
             } else {
-                Strip::<1>::new(network, buffers, index, index - start).pass(s, back, forward, distance)
+                Strip::<1>::new(network, buffers, index, index - start).pass(s, back, tile, distance)
             };
         }
-        if let Some(tile) = forward {
-            let groups = layout.groups.min(2 * end) - 2 * start;
-            add_block(s, network, buffers, tile, 2 * start, groups);
+        if let Some(tile) = forward.as_deref_mut() {
+            add_block(s, network, buffers, tile, start, end);
         }
         start = end;
     }
     distance
 }
 
-/// Adds a block's part to the outputs of a tile.
+/// Adds a block's part to the outputs of a tile; after the last, turns them into slopes.
 #[inline(always)]
-fn add_block<S: Simd>(s: S, network: &Network, buffers: &mut Buffers, tile: &Tile, first: usize, groups: usize) {
-    let (classes, capacity) = (network.layout.shape.classes, buffers.capacity);
-    let (weights, hidden) = (&buffers.second[..], &buffers.hidden[first * capacity..]);
-    let fresh = first == 0;
-    let sums = &mut buffers.sums[..];
-    for (class, count) in pieces(classes, S::BLOCK_VECTORS) {
-        for (example, len) in pieces(tile.count, S::BLOCK_ROWS) {
+fn add_block<S: Simd>(s: S, network: &Network, buffers: &mut Buffers, tile: &mut Tile, start: usize, end: usize) {
+    let (layout, capacity) = (network.layout, buffers.capacity);
+    let classes = layout.shape.classes;
+    let groups = layout.groups.min(2 * end) - 2 * start;
+    let (weights, hidden) = (&buffers.second[..], &buffers.hidden[2 * start * capacity..]);
+    let (sums, examples) = (&mut buffers.sums[..], tile.count);
+    let (fresh, last, at_once) = (start == 0, end == layout.strips(), classes <= S::BLOCK_ROWS);
+    let mut finish = Finish::new(network, &buffers.bias, &mut buffers.bias_slopes, tile);
+    for (class, len) in pieces(classes, S::BLOCK_ROWS) {
+        for (example, count) in pieces(examples, S::BLOCK_VECTORS) {
+            let finish = if last && at_once { Some(&mut finish) } else { None };
             macro_rules! outputs {
                 ($V:literal, $R:ident) => {
-                    s.call(Outputs::<$V, $R> { classes, class, example, capacity, groups, weights, hidden, fresh, sums })
+                    s.call(Outputs::<$V, $R> {
+                        classes,
+                        class,
+                        example,
+                        capacity,
+                        groups,
+                        weights,
+                        hidden,
+                        fresh,
+                        sums,
+                        finish,
+                    })
                 };
             }
-            by_size!(len, S::BLOCK_ROWS, R => if S::BLOCK_VECTORS == 2 && count == 2 { outputs!(2, R) } else { outputs!(1, R) });
+            by_size!(len, S::BLOCK_ROWS, R => if S::BLOCK_VECTORS == 2 && count == 2 {
+                outputs!(2, R);
+            } else {
+                outputs!(1, R);
+            });
         }
+    }
+    if last && !at_once {
+        s.call(Slopes { sums, finish: &mut finish });
     }
 }
 
@@ -92,6 +118,8 @@ struct Strip<'a, const W: usize> {
     first: &'a mut [[Row; W]],
     second: &'a mut [[Row; W]],
     deltas: &'a mut [[Row; W]],
+    /// Whether `second` is still there from the last pass: so it is where one block is all.
+    kept: bool,
 }
 
 impl<'a, const W: usize> Strip<'a, W> {
@@ -110,6 +138,7 @@ impl<'a, const W: usize> Strip<'a, W> {
             first: buffers.first[..W * layout.first_rows()].as_chunks_mut().0,
             second: buffers.second[2 * in_block * classes..][..W * classes].as_chunks_mut().0,
             deltas: buffers.deltas.as_chunks_mut().0,
+            kept: layout.strips() <= BLOCK,
         }
     }
 
@@ -126,7 +155,9 @@ impl<'a, const W: usize> Strip<'a, W> {
         if back.is_none_or(|back| back.update.is_none()) {
             add_rows(s, theta_first, z_first, self.first);
         }
-        add_rows(s, theta_second, z_second, self.second);
+        if !self.kept || back.is_none() {
+            add_rows(s, theta_second, z_second, self.second);
+        }
         let wide = W == 2 && S::BLOCK_VECTORS == 2;
         if let Some(back) = back {
             let mut squares = [Row::ZERO; 2];

@@ -118,22 +118,22 @@ pub(super) fn add_gradient<S: Simd, const W: usize, const V: usize, const R: usi
     }
 }
 
-/// sums[v][r] += Σ_g weights[v][g] · hidden[r][g], over the W groups g of a strip in turn: the second layer, with v
-/// over classes and r over examples.
+/// sums[v][r] += Σ_g hidden[v][g] · weights[r][g], over the W groups g of a strip in turn: the second layer, with v
+/// over examples and r over classes.
 #[inline(always)]
 pub(super) fn add_outputs<S: Simd, const W: usize, const V: usize, const R: usize>(
     s: S,
     sums: &mut Block<S, V, R>,
-    weights: &[[Row; W]; V],
-    hidden: &[[Row; W]; R],
+    hidden: &[[Row; W]; V],
+    weights: &[[Row; W]; R],
 ) {
     unroll!(g in W {
         let mut x = [s.splat(0.0); V];
         unroll!(v in V {
-            x[v] = s.load(&weights[v][g].0);
+            x[v] = s.load(&hidden[v][g].0);
         });
         unroll!(r in R {
-            let y = s.load(&hidden[r][g].0);
+            let y = s.load(&weights[r][g].0);
             unroll!(v in V {
                 sums[v][r] = s.fma(x[v], y, sums[v][r]);
             });
