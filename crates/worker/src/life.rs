@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rand::RngExt;
+use taugrid_escape::simd::{Isa, IsaError};
 use taugrid_process::access::Access;
 use taugrid_wire::v1::{Farewell, farewell::Reason};
 use tokio::sync::mpsc;
@@ -111,6 +112,18 @@ impl WorkerError {
             _ => false,
         }
     }
+}
+
+/// Checks what the environment says of the instruction set, and warns of a slow one.
+///
+/// # Errors
+/// If `TAUGRID_ISA` names none, or one that this machine lacks.
+pub fn check_instruction_set() -> Result<(), IsaError> {
+    let isa = Isa::from_environment()?;
+    if isa.is_slow() {
+        warn!("without AVX2 and FMA the kernels give the same rows, but some fifty times slower");
+    }
+    Ok(())
 }
 
 /// Serves the coordinator until the sweep ends, `stop`, or something that another try cannot mend.

@@ -1,16 +1,16 @@
-//! AVX-512F: sixteen f32 in one register.
+//! AVX-512: sixteen f32 in one register.
 
 use std::arch::x86_64::*;
 
 use super::{Kernel, LANES, Simd};
 
-/// The machine has AVX-512F, AVX2 and FMA.
+/// The machine has AVX-512F, VL and DQ, AVX2 and FMA.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Avx512(());
 
 impl Avx512 {
     /// # Safety
-    /// The machine must have AVX-512F, AVX2 and FMA.
+    /// The machine must have AVX-512F, VL and DQ, AVX2 and FMA.
     pub(super) unsafe fn new() -> Self {
         Self(())
     }
@@ -231,7 +231,7 @@ impl Simd for Avx512 {
 }
 
 /// Compiles a kernel for this instruction set.
-#[target_feature(enable = "avx512f,avx2,fma")]
+#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx2,fma")]
 #[inline(never)]
 pub(super) fn run<K: Kernel>(kernel: K, simd: Avx512) -> K::Output {
     kernel.run(simd)

@@ -11,7 +11,8 @@ use super::{avx2, avx512};
 /// An instruction set that kernels are compiled for. All give the same bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Isa {
-    /// x86-64 with AVX-512F.
+    /// x86-64 with AVX-512F, VL and DQ: every AVX-512 but Knights Landing's. Without VL the upper sixteen registers can
+    /// hold no half of a vector, and the compiler spills.
     Avx512,
     /// x86-64 with AVX2 and FMA.
     Avx2,
@@ -40,7 +41,12 @@ impl Isa {
     pub fn is_available(self) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => std::is_x86_feature_detected!("avx512f") && Self::Avx2.is_available(),
+            Self::Avx512 => {
+                std::is_x86_feature_detected!("avx512f")
+                    && std::is_x86_feature_detected!("avx512vl")
+                    && std::is_x86_feature_detected!("avx512dq")
+                    && Self::Avx2.is_available()
+            }
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma"),
             #[cfg(not(target_arch = "x86_64"))]

@@ -26,6 +26,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<Exit, Failure> {
+    life::check_instruction_set().map_err(Failure::usage)?;
     let sweep = Sweep::load(&options.sweep).map_err(Failure::usage)?;
     let out = options.out.clone().unwrap_or_else(|| Path::new("results").join(&sweep.name));
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::internal)?;

@@ -50,6 +50,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    life::check_instruction_set().map_err(Failure::usage)?;
     let stop = taugrid_process::signals::stop_token().map_err(Failure::internal)?;
     let coordinator = match (arguments.coordinator.access_file, arguments.coordinator.coordinator) {
         (Some(path), _) => Coordinator::AccessFile(path),

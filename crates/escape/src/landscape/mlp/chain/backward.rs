@@ -5,7 +5,7 @@ use super::registers::{add_gradient, add_layer, group_at, unroll, window, zeros}
 use super::row::Row;
 use super::tile::Tile;
 use crate::landscape::mlp::Activation;
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, LANES, Simd};
 
 /// δ = φ′ ∘ W₂ᵀg of V groups for R examples.
 pub(super) struct Deltas<'a, const W: usize, const V: usize, const R: usize> {
@@ -14,10 +14,9 @@ pub(super) struct Deltas<'a, const W: usize, const V: usize, const R: usize> {
     pub(super) weights: &'a [[Row; W]],
     /// The first of the V groups.
     pub(super) group: usize,
-    /// g of the chunk.
-    pub(super) slopes: &'a [Row],
-    /// The first of the R examples, in its chunk.
-    pub(super) lane: usize,
+    pub(super) tile: &'a Tile,
+    /// The first of the R examples.
+    pub(super) example: usize,
     pub(super) hidden: &'a [[Row; W]; R],
     pub(super) deltas: &'a mut [[Row; W]; R],
 }
@@ -29,7 +28,10 @@ impl<const W: usize, const V: usize, const R: usize> Kernel for Deltas<'_, W, V,
     fn run<S: Simd>(self, s: S) {
         let Self { group, hidden, deltas, .. } = self;
         let mut block = zeros::<S, V, R>(s);
-        add_layer::<S, W, V, R>(s, &mut block, (self.weights, group), (self.slopes, self.lane));
+        for (plane, weights) in self.weights.chunks(LANES).enumerate() {
+            let slopes = window(&self.tile.slopes, plane * self.tile.count + self.example);
+            add_layer::<S, W, V, R>(s, &mut block, (weights, group), slopes);
+        }
         let relu = self.activation == Activation::Relu;
         unroll!(r in R {
             unroll!(v in V {
@@ -47,16 +49,14 @@ impl<const W: usize, const V: usize, const R: usize> Kernel for Deltas<'_, W, V,
 
 /// The gradient of R rows of V groups, and their step, if it is time for that.
 pub(super) struct Rows<'a, const W: usize, const V: usize, const R: usize> {
-    pub(super) tile: &'a Tile,
-    /// What units pass on, t or δ, of the tile's examples.
+    /// What units pass on, t or δ, example by example.
     pub(super) values: &'a [[Row; W]],
     /// The first of the V groups.
     pub(super) group: usize,
-    /// What they pass it on to, g or x, `stride` rows a chunk.
+    /// A plane of what goes with it, g or x.
     pub(super) numbers: &'a [Row],
-    pub(super) stride: usize,
-    /// The first of the R rows in a chunk's.
-    pub(super) row: usize,
+    /// The first of the R rows, in the plane.
+    pub(super) lane: usize,
     /// The R rows of the gradient of the tiles before.
     pub(super) gradient: Option<&'a mut [[Row; W]; R]>,
     /// Whether there were none.
@@ -85,11 +85,7 @@ impl<const W: usize, const V: usize, const R: usize> Kernel for Rows<'_, W, V, R
                 });
             });
         }
-        for (index, chunk) in self.tile.chunks.iter().enumerate() {
-            let numbers = window(self.numbers, index * self.stride + self.row);
-            let values = &self.values[chunk.start..][..chunk.len];
-            add_gradient::<S, W, V, R>(s, &mut block, (values, group), numbers);
-        }
+        add_gradient::<S, W, V, R>(s, &mut block, (self.values, group), (self.numbers, self.lane));
         if let Some(update) = self.update {
             let mut sums = [s.splat(0.0); V];
             unroll!(v in V {

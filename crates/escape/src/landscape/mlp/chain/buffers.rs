@@ -2,7 +2,6 @@
 
 use super::network::Network;
 use super::row::Row;
-use crate::simd::LANES;
 
 /// Strips in a block. The sums of the second layer are loaded and stored once a block, and W₂ of a block stays in L1.
 pub(super) const BLOCK: usize = 8;
@@ -17,10 +16,9 @@ pub(super) struct Buffers {
     pub(super) capacity: usize,
     /// t, `[strips][capacity][groups]`.
     pub(super) hidden: Vec<Row>,
-    /// W₂t in sixteen partial sums: for each chunk of the tile `[classes][examples of the chunk]`.
+    /// W₂t in sixteen partial sums, `[capacity][classes]`.
     pub(super) sums: Vec<Row>,
-    /// Σ g over the examples since the last update, one lane of a chunk beside another, `[classes]`, and zeros up to a
-    /// multiple of sixteen.
+    /// Σ g over the examples since the last update.
     pub(super) bias_slopes: Vec<Row>,
     /// Σ s∇ℓ over the tiles since the last update, like z. Empty if one tile holds a whole batch.
     pub(super) gradient: Vec<Row>,
@@ -37,11 +35,11 @@ impl Buffers {
         let layout = network.layout;
         Self {
             z: layout.zeros(),
-            bias: vec![Row::ZERO; layout.class_rows()],
+            bias: vec![Row::ZERO; layout.class_planes()],
             capacity: 0,
             hidden: Vec::new(),
             sums: Vec::new(),
-            bias_slopes: vec![Row::ZERO; layout.class_rows() * LANES],
+            bias_slopes: vec![Row::ZERO; layout.class_planes()],
             gradient: Vec::new(),
             first: vec![Row::ZERO; 2 * layout.first_rows()],
             second: vec![Row::ZERO; 2 * BLOCK.min(layout.strips()) * layout.shape.classes],

@@ -1,10 +1,12 @@
 //! The way forward: t = φ(W₁x + b₁) strip by strip, and W₂t block by block.
 
+use super::outputs::Finish;
 use super::registers::{Block, add_layer, add_outputs, group_at, unroll, window, window_mut, zeros};
 use super::row::Row;
 use super::tanh::tanh;
+use super::tile::Tile;
 use crate::landscape::mlp::Activation;
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, LANES, Simd};
 
 /// t of V groups for R examples.
 pub(super) struct Hidden<'a, const W: usize, const V: usize, const R: usize> {
@@ -15,10 +17,9 @@ pub(super) struct Hidden<'a, const W: usize, const V: usize, const R: usize> {
     pub(super) bias: &'a [Row; W],
     /// The first of the V groups.
     pub(super) group: usize,
-    /// Of the chunk.
-    pub(super) inputs: &'a [Row],
-    /// The first of the R examples, in its chunk.
-    pub(super) lane: usize,
+    pub(super) tile: &'a Tile,
+    /// The first of the R examples.
+    pub(super) example: usize,
     pub(super) hidden: &'a mut [[Row; W]; R],
 }
 
@@ -31,7 +32,10 @@ impl<const W: usize, const V: usize, const R: usize> Kernel for Hidden<'_, W, V,
         unroll!(v in V {
             block[v] = [s.load(&self.bias[group_at::<W, V>(self.group, v)].0); R];
         });
-        add_layer::<S, W, V, R>(s, &mut block, (self.weights, self.group), (self.inputs, self.lane));
+        for (plane, weights) in self.weights.chunks(LANES).enumerate() {
+            let inputs = window(&self.tile.inputs, plane * self.tile.count + self.example);
+            add_layer::<S, W, V, R>(s, &mut block, (weights, self.group), inputs);
+        }
         if self.activation == Activation::Relu {
             unroll!(r in R {
                 unroll!(v in V {
@@ -55,16 +59,12 @@ impl<const W: usize, const V: usize, const R: usize> Kernel for Hidden<'_, W, V,
     }
 }
 
-/// What a block adds to V outputs of R examples.
-pub(super) struct Outputs<'a, const V: usize, const R: usize> {
+/// What a block adds to R outputs of V examples.
+pub(super) struct Outputs<'a, 'b, const V: usize, const R: usize> {
     pub(super) classes: usize,
-    /// The first of the V classes.
+    /// The first of the R classes.
     pub(super) class: usize,
-    /// Examples of the chunk.
-    pub(super) len: usize,
-    /// The first of the R examples, in its chunk.
-    pub(super) lane: usize,
-    /// The same, in the tile.
+    /// The first of the V examples.
     pub(super) example: usize,
     /// Examples there is room for in a strip.
     pub(super) capacity: usize,
@@ -76,19 +76,22 @@ pub(super) struct Outputs<'a, const V: usize, const R: usize> {
     pub(super) hidden: &'a [Row],
     /// The first block adds to nothing.
     pub(super) fresh: bool,
-    /// Of the chunk.
+    /// Of the tile.
     pub(super) sums: &'a mut [Row],
+    /// What comes after the last block, if the R classes are all there are.
+    pub(super) finish: Option<&'a mut Finish<'b>>,
 }
 
-impl<const V: usize, const R: usize> Kernel for Outputs<'_, V, R> {
+impl<const V: usize, const R: usize> Kernel for Outputs<'_, '_, V, R> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let mut block = zeros::<S, V, R>(s);
+        let (example, class) = (self.example, self.class);
         if !self.fresh {
             unroll!(v in V {
-                let sums: &[Row; R] = window(self.sums, (self.class + v) * self.len + self.lane);
+                let sums: &[Row; R] = window(self.sums, (example + v) * self.classes + class);
                 unroll!(r in R {
                     block[v][r] = s.load(&sums[r].0);
                 });
@@ -101,8 +104,18 @@ impl<const V: usize, const R: usize> Kernel for Outputs<'_, V, R> {
         if self.groups % 2 == 1 {
             self.add_strip::<S, 1>(s, &mut block, wide);
         }
+        if let Some(finish) = self.finish {
+            unroll!(v in V {
+                let mut sums = [s.splat(0.0); LANES];
+                unroll!(r in R {
+                    sums[r] = block[v][r];
+                });
+                finish.slopes(s, 0, example + v, sums);
+            });
+            return;
+        }
         unroll!(v in V {
-            let sums: &mut [Row; R] = window_mut(self.sums, (self.class + v) * self.len + self.lane);
+            let sums: &mut [Row; R] = window_mut(self.sums, (example + v) * self.classes + class);
             unroll!(r in R {
                 s.store(block[v][r], &mut sums[r].0);
             });
@@ -110,11 +123,11 @@ impl<const V: usize, const R: usize> Kernel for Outputs<'_, V, R> {
     }
 }
 
-impl<const V: usize, const R: usize> Outputs<'_, V, R> {
+impl<const V: usize, const R: usize> Outputs<'_, '_, V, R> {
     #[inline(always)]
     fn add_strip<S: Simd, const W: usize>(&self, s: S, block: &mut Block<S, V, R>, strip: usize) {
         let weights = self.weights[2 * self.classes * strip..].as_chunks::<W>().0;
         let hidden = self.hidden[2 * self.capacity * strip..].as_chunks::<W>().0;
-        add_outputs::<S, W, V, R>(s, block, window(weights, self.class), window(hidden, self.example));
+        add_outputs::<S, W, V, R>(s, block, window(hidden, self.example), window(weights, self.class));
     }
 }

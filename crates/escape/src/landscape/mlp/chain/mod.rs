@@ -130,3 +130,4 @@ impl<'a> Chain<'a> {
         self.network.layout.pack(z, &mut self.buffers.z, &mut self.buffers.bias);
     }
 }
+

@@ -2,6 +2,7 @@
 
 use super::row::{Layout, Row};
 use crate::landscape::mlp::{Activation, Mlp, Model, Shape};
+use crate::simd::LANES;
 
 /// A network around θ*, with its examples, ready for kernels in f32. Immutable.
 #[derive(Debug, Clone)]
@@ -13,8 +14,8 @@ pub struct Network {
     pub(super) theta: Vec<Row>,
     /// b₂ of θ*.
     pub(super) bias: Vec<Row>,
-    /// `[examples × inputs]`.
-    pub(super) inputs: Vec<f32>,
+    /// Inputs, and after them the 1 that goes with b₁, in the lanes: `[planes][examples]`.
+    pub(super) inputs: Vec<Row>,
     /// `[examples]`; all below the number of classes.
     pub(super) labels: Vec<u32>,
 }
@@ -33,16 +34,23 @@ impl Network {
         assert_eq!(theta.len(), model.dim(), "a vector of another length than theta");
         let layout = Layout::new(model.shape());
         let mut strips = layout.zeros();
-        let mut bias = vec![Row::ZERO; layout.class_rows()];
+        let mut bias = vec![Row::ZERO; layout.class_planes()];
         layout.pack(theta, &mut strips, &mut bias);
+        let examples = model.examples();
+        let mut inputs = vec![Row::ZERO; layout.input_planes() * examples.len()];
+        for example in 0..examples.len() {
+            for (i, x) in examples.features_of(example).iter().chain(&[1.0]).enumerate() {
+                inputs[i / LANES * examples.len() + example].0[i % LANES] = *x as f32;
+            }
+        }
         Self {
             layout,
             activation: model.activation(),
             weight_decay: model.weight_decay(),
             theta: strips,
             bias,
-            inputs: model.examples().inputs().iter().map(|x| *x as f32).collect(),
-            labels: model.examples().labels().to_vec(),
+            inputs,
+            labels: examples.labels().to_vec(),
         }
     }
 

@@ -6,37 +6,73 @@ use super::pass::Update;
 use super::registers::{by_size, unroll, window};
 use super::row::Row;
 use super::tile::Tile;
-use crate::simd::{LANES, MAX_BLOCK_ROWS, Simd};
+use crate::simd::{Kernel, LANES, Simd};
 
-/// g of a tile that has gone forward; adds it up for b₂.
-#[inline(always)]
-pub(super) fn slopes<S: Simd>(s: S, network: &Network, buffers: &mut Buffers, tile: &mut Tile) {
-    let classes = network.layout.shape.classes;
-    for (index, chunk) in tile.chunks.iter().enumerate() {
-        let factor = s.load(&tile.factors[index].0);
-        let sums = &buffers.sums[chunk.start * classes..][..chunk.len * classes];
-        let slopes = &mut tile.slopes[index * classes..][..classes];
-        let targets = &tile.targets[index * classes..][..classes];
-        for class in 0..classes {
-            let bias = network.bias[class / LANES].0[class % LANES] + buffers.bias[class / LANES].0[class % LANES];
-            let total = by_size!(chunk.len, MAX_BLOCK_ROWS, R => totals::<S, R>(s, window(sums, class * chunk.len)));
-            let f = s.add(total, s.splat(bias));
-            let g = s.mul(factor, s.sub(f, s.load(&targets[class].0)));
-            s.store(g, &mut slopes[class].0);
-            let total = &mut buffers.bias_slopes[class].0;
-            s.store(s.add(s.load(total), g), total);
-        }
+/// Rows with a 1 in one lane.
+const UNITS: [Row; LANES] = {
+    let mut units = [Row::ZERO; LANES];
+    let mut lane = 0;
+    while lane < LANES {
+        units[lane].0[lane] = 1.0;
+        lane += 1;
+    }
+    units
+};
+
+/// What it takes to turn the sums of W₂t into g, for a tile that has gone forward.
+pub(super) struct Finish<'a> {
+    network: &'a Network,
+    /// b₂ of z.
+    bias: &'a [Row],
+    /// Σg, for b₂.
+    totals: &'a mut [Row],
+    tile: &'a mut Tile,
+}
+
+impl<'a> Finish<'a> {
+    pub(super) fn new(network: &'a Network, bias: &'a [Row], totals: &'a mut [Row], tile: &'a mut Tile) -> Self {
+        Self { network, bias, totals, tile }
+    }
+
+    /// g of one example in one plane of classes, each of which has sixteen partial sums.
+    #[inline(always)]
+    pub(super) fn slopes<S: Simd>(&mut self, s: S, plane: usize, example: usize, sums: [S::F; LANES]) {
+        let lane = (self.tile.labels[example] as usize).wrapping_sub(plane * LANES);
+        let target = UNITS.get(lane).unwrap_or(&Row::ZERO);
+        let bias = s.add(s.load(&self.network.bias[plane].0), s.load(&self.bias[plane].0));
+        let residuals = s.sub(s.add(s.totals(sums), bias), s.load(&target.0));
+        let g = s.mul(s.splat(self.tile.factors[example]), residuals);
+        s.store(g, &mut self.tile.slopes[plane * self.tile.count + example].0);
+        let total = &mut self.totals[plane].0;
+        s.store(s.add(s.load(total), g), total);
     }
 }
 
-/// Lane l is the total of row l; 0 where there is none.
-#[inline(always)]
-fn totals<S: Simd, const R: usize>(s: S, rows: &[Row; R]) -> S::F {
-    let mut x = [s.splat(0.0); LANES];
-    unroll!(r in R {
-        x[r] = s.load(&rows[r].0);
-    });
-    s.totals(x)
+/// g of all examples, from sums that were stored.
+pub(super) struct Slopes<'a, 'b> {
+    pub(super) sums: &'a [Row],
+    pub(super) finish: &'a mut Finish<'b>,
+}
+
+impl Kernel for Slopes<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let classes = self.finish.network.layout.shape.classes;
+        for example in 0..self.finish.tile.count {
+            for (plane, sums) in self.sums[example * classes..][..classes].chunks(LANES).enumerate() {
+                by_size!(sums.len(), LANES, R => {
+                    let sums: &[Row; R] = window(sums, 0);
+                    let mut x = [s.splat(0.0); LANES];
+                    unroll!(r in R {
+                        x[r] = s.load(&sums[r].0);
+                    });
+                    self.finish.slopes(s, plane, example, x);
+                });
+            }
+        }
+    }
 }
 
 /// The step of b₂; adds its z² to the distance.
@@ -48,17 +84,15 @@ pub(super) fn update_bias<S: Simd>(
     update: Update,
     mut distance: S::D,
 ) -> S::D {
-    let slopes = buffers.bias_slopes.as_chunks_mut::<LANES>().0;
-    for ((z, minimum), slopes) in buffers.bias.iter_mut().zip(&network.bias).zip(slopes) {
-        let gradient = totals(s, slopes);
-        *slopes = [Row::ZERO; LANES];
+    for ((z, minimum), gradient) in buffers.bias.iter_mut().zip(&network.bias).zip(&mut buffers.bias_slopes) {
         let old = s.load(&z.0);
-        let mut new = s.fnma(s.splat(update.drift), gradient, old);
+        let mut new = s.fnma(s.splat(update.drift), s.load(&gradient.0), old);
         if update.decay != 0.0 {
             new = s.fnma(s.splat(update.decay), s.add(s.load(&minimum.0), old), new);
         }
         distance = s.add_d(distance, s.widen(s.mul(new, new)));
         s.store(new, &mut z.0);
+        *gradient = Row::ZERO;
     }
     distance
 }

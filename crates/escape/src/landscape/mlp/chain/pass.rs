@@ -9,10 +9,11 @@ use super::backward::{Deltas, Rows};
 use super::buffers::{BLOCK, Buffers};
 use super::forward::{Hidden, Outputs};
 use super::network::Network;
+use super::outputs::{self, Finish, Slopes};
 use super::registers::{by_size, window, window_mut};
 use super::row::Row;
 use super::tile::{Tile, pieces};
-use crate::simd::Simd;
+use crate::simd::{LANES, Simd};
 
 /// The step to take along the gradient.
 #[derive(Debug, Clone, Copy)]
@@ -32,69 +33,78 @@ pub(super) struct Backward<'a> {
     pub(super) update: Option<Update>,
 }
 
-/// One pass: `back` on its way back, `forward` on its way to [`Buffers::sums`]. Gives ‖z‖² without b₂, in sixteen
-/// partial sums; meaningful after an update.
+/// One pass: `back` on its way back, `forward` on its way to its slopes. Gives ‖z‖² in sixteen partial sums; meaningful
+/// after an update.
 #[inline(always)]
 pub(super) fn pass<S: Simd>(
     s: S,
     network: &Network,
     buffers: &mut Buffers,
     back: Option<Backward<'_>>,
-    forward: Option<&Tile>,
+    mut forward: Option<&mut Tile>,
 ) -> S::D {
     let layout = network.layout;
     let mut distance = s.splat_d(0.0);
+    if let Some(update) = back.and_then(|back| back.update) {
+        distance = outputs::update_bias(s, network, buffers, update, distance);
+    }
     let mut start = 0;
     while start < layout.strips() {
         let end = layout.strips().min(start + BLOCK);
         for index in start..end {
+            let tile = forward.as_deref();
             distance = if layout.width(index) == 2 {
-                Strip::<2>::new(network, buffers, index, index - start).pass(s, back, forward, distance)
+                Strip::<2>::new(network, buffers, index, index - start).pass(s, back, tile, distance)
             } else {
-                Strip::<1>::new(network, buffers, index, index - start).pass(s, back, forward, distance)
+                Strip::<1>::new(network, buffers, index, index - start).pass(s, back, tile, distance)
             };
         }
-        if let Some(tile) = forward {
-            let groups = layout.groups.min(2 * end) - 2 * start;
-            add_block(s, network, buffers, tile, 2 * start, groups);
+        if let Some(tile) = forward.as_deref_mut() {
+            add_block(s, network, buffers, tile, start, end);
         }
         start = end;
     }
     distance
 }
 
-/// Adds a block's part to the outputs of a tile.
+/// Adds a block's part to the outputs of a tile; after the last, turns them into slopes.
 #[inline(always)]
-fn add_block<S: Simd>(s: S, network: &Network, buffers: &mut Buffers, tile: &Tile, first: usize, groups: usize) {
-    let (classes, capacity) = (network.layout.shape.classes, buffers.capacity);
-    let (weights, hidden) = (&buffers.second[..], &buffers.hidden[first * capacity..]);
-    let fresh = first == 0;
-    for chunk in &tile.chunks {
-        let (example, len) = (chunk.start, chunk.len);
-        let sums = &mut buffers.sums[example * classes..][..len * classes];
-        for (class, count) in pieces(classes, S::BLOCK_VECTORS) {
-            for (lane, count_lanes) in pieces(len, S::BLOCK_ROWS) {
-                let example = example + lane;
-                macro_rules! outputs {
-                    ($V:literal, $R:ident) => {
-                        s.call(Outputs::<$V, $R> {
-                            classes,
-                            class,
-                            len,
-                            lane,
-                            example,
-                            capacity,
-                            groups,
-                            weights,
-                            hidden,
-                            fresh,
-                            sums,
-                        })
-                    };
-                }
-                by_size!(count_lanes, S::BLOCK_ROWS, R => if count == 2 { outputs!(2, R) } else { outputs!(1, R) });
+fn add_block<S: Simd>(s: S, network: &Network, buffers: &mut Buffers, tile: &mut Tile, start: usize, end: usize) {
+    let (layout, capacity) = (network.layout, buffers.capacity);
+    let classes = layout.shape.classes;
+    let groups = layout.groups.min(2 * end) - 2 * start;
+    let (weights, hidden) = (&buffers.second[..], &buffers.hidden[2 * start * capacity..]);
+    let (sums, examples) = (&mut buffers.sums[..], tile.count);
+    let (fresh, last, at_once) = (start == 0, end == layout.strips(), classes <= S::BLOCK_ROWS);
+    let mut finish = Finish::new(network, &buffers.bias, &mut buffers.bias_slopes, tile);
+    for (class, len) in pieces(classes, S::BLOCK_ROWS) {
+        for (example, count) in pieces(examples, S::BLOCK_VECTORS) {
+            let finish = if last && at_once { Some(&mut finish) } else { None };
+            macro_rules! outputs {
+                ($V:literal, $R:ident) => {
+                    s.call(Outputs::<$V, $R> {
+                        classes,
+                        class,
+                        example,
+                        capacity,
+                        groups,
+                        weights,
+                        hidden,
+                        fresh,
+                        sums,
+                        finish,
+                    })
+                };
             }
+            by_size!(len, S::BLOCK_ROWS, R => if S::BLOCK_VECTORS == 2 && count == 2 {
+                outputs!(2, R);
+            } else {
+                outputs!(1, R);
+            });
         }
+    }
+    if last && !at_once {
+        s.call(Slopes { sums, finish: &mut finish });
     }
 }
 
@@ -108,6 +118,8 @@ struct Strip<'a, const W: usize> {
     first: &'a mut [[Row; W]],
     second: &'a mut [[Row; W]],
     deltas: &'a mut [[Row; W]],
+    /// Whether `second` is still there from the last pass: so it is where one block is all.
+    kept: bool,
 }
 
 impl<'a, const W: usize> Strip<'a, W> {
@@ -126,17 +138,26 @@ impl<'a, const W: usize> Strip<'a, W> {
             first: buffers.first[..W * layout.first_rows()].as_chunks_mut().0,
             second: buffers.second[2 * in_block * classes..][..W * classes].as_chunks_mut().0,
             deltas: buffers.deltas.as_chunks_mut().0,
+            kept: layout.strips() <= BLOCK,
         }
     }
 
     #[inline(always)]
-    fn pass<S: Simd>(mut self, s: S, back: Option<Backward<'_>>, forward: Option<&Tile>, mut distance: S::D) -> S::D {
+    fn pass<S: Simd>(
+        mut self,
+        s: S,
+        back: Option<Backward<'_>>,
+        forward: Option<&Tile>,
+        mut distance: S::D,
+    ) -> S::D {
         let (theta_first, theta_second) = self.theta.split_at(self.first.len());
         let (z_first, z_second) = self.z.split_at(self.first.len());
         if back.is_none_or(|back| back.update.is_none()) {
             add_rows(s, theta_first, z_first, self.first);
         }
-        add_rows(s, theta_second, z_second, self.second);
+        if !self.kept || back.is_none() {
+            add_rows(s, theta_second, z_second, self.second);
+        }
         let wide = W == 2 && S::BLOCK_VECTORS == 2;
         if let Some(back) = back {
             let mut squares = [Row::ZERO; 2];
@@ -168,57 +189,49 @@ impl<'a, const W: usize> Strip<'a, W> {
     fn forward<S: Simd, const V: usize>(&mut self, s: S, tile: &Tile, group: usize) {
         let (activation, inputs) = (self.network.activation, self.first.len() - 1);
         let (weights, bias) = (&self.first[..inputs], &self.first[inputs]);
-        for (index, chunk) in tile.chunks.iter().enumerate() {
-            let inputs = &tile.inputs[index * self.first.len()..][..inputs];
-            for (lane, len) in pieces(chunk.len, S::BLOCK_ROWS) {
-                by_size!(len, S::BLOCK_ROWS, R => {
-                    let hidden = window_mut(self.hidden, chunk.start + lane);
-                    s.call(Hidden::<W, V, R> { activation, weights, bias, group, inputs, lane, hidden });
-                });
-            }
+        for (example, len) in pieces(tile.count, S::BLOCK_ROWS) {
+            by_size!(len, S::BLOCK_ROWS, R => {
+                let hidden = window_mut(self.hidden, example);
+                s.call(Hidden::<W, V, R> { activation, weights, bias, group, tile, example, hidden });
+            });
         }
     }
 
     /// δ, the gradient and the new z of V groups. Adds z² to `squares`, row by row.
     #[inline(always)]
     fn back<S: Simd, const V: usize>(&mut self, s: S, back: Backward<'_>, group: usize, squares: &mut [Row; 2]) {
-        let (activation, classes, first_rows) = (self.network.activation, self.second.len(), self.first.len());
+        let (activation, first_rows) = (self.network.activation, self.first.len());
         let Backward { tile, fresh, update } = back;
-        for (index, chunk) in tile.chunks.iter().enumerate() {
-            let (weights, slopes) = (&*self.second, &tile.slopes[index * classes..][..classes]);
-            for (lane, len) in pieces(chunk.len, S::BLOCK_ROWS) {
-                let at = chunk.start + lane;
-                by_size!(len, S::BLOCK_ROWS, R => {
-                    let (hidden, deltas) = (window(self.hidden, at), window_mut(self.deltas, at));
-                    s.call(Deltas::<W, V, R> { activation, weights, group, slopes, lane, hidden, deltas });
-                });
-            }
+        for (example, len) in pieces(tile.count, S::BLOCK_ROWS) {
+            let weights = &*self.second;
+            by_size!(len, S::BLOCK_ROWS, R => {
+                let (hidden, deltas) = (window(self.hidden, example), window_mut(self.deltas, example));
+                s.call(Deltas::<W, V, R> { activation, weights, group, tile, example, hidden, deltas });
+            });
         }
         // What of: values, numbers, where θ goes, and where its rows begin in a strip.
-        let second = (&*self.hidden, &tile.slopes, &mut *self.second, first_rows);
-        let first = (&*self.deltas, &tile.inputs, &mut *self.first, 0);
+        let second = (&self.hidden[..tile.count], &tile.slopes, &mut *self.second, first_rows);
+        let first = (&self.deltas[..tile.count], &tile.inputs, &mut *self.first, 0);
         for (values, numbers, theta, offset) in [second, first] {
-            let stride = theta.len();
-            for (row, count) in pieces(stride, S::BLOCK_ROWS) {
-                by_size!(count, S::BLOCK_ROWS, R => {
+            for (plane, numbers) in numbers.chunks_exact(tile.count).enumerate() {
+                let rows = LANES.min(theta.len() - plane * LANES);
+                for (lane, count) in pieces(rows, S::BLOCK_ROWS) {
+                    let row = plane * LANES + lane;
                     let has_gradient = !self.gradient.is_empty();
-                    let at = offset + row;
-                    s.call(Rows::<W, V, R> {
-                        tile,
+                    by_size!(count, S::BLOCK_ROWS, R => s.call(Rows::<W, V, R> {
                         values,
                         group,
                         numbers,
-                        stride,
-                        row,
-                        gradient: has_gradient.then(|| window_mut(self.gradient, at)),
+                        lane,
+                        gradient: has_gradient.then(|| window_mut(self.gradient, offset + row)),
                         fresh,
                         update,
-                        minimum: window(self.theta, at),
-                        z: window_mut(self.z, at),
+                        minimum: window(self.theta, offset + row),
+                        z: window_mut(self.z, offset + row),
                         theta: window_mut(theta, row),
                         squares,
-                    });
-                });
+                    }));
+                }
             }
         }
     }

@@ -10,11 +10,10 @@ use crate::simd::{LANES, Simd};
 /// V × R sums.
 pub(super) type Block<S, const V: usize, const R: usize> = [[<S as Simd>::F; R]; V];
 
-/// Evaluates an expression in which R is `n`, for n in 1..=`most`, a constant of at most
-/// [`MAX_BLOCK_ROWS`](crate::simd::MAX_BLOCK_ROWS).
+/// Evaluates an expression in which R is `n`, for n in 1..=`most`, a constant of at most 16.
 macro_rules! by_size {
     ($n:expr, $most:expr, $R:ident => $body:expr) => {
-        by_size!(@ $n, $most, $R, $body, 1 2 3 4 5 6 7 8 9 10 11 12)
+        by_size!(@ $n, $most, $R, $body, 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)
     };
     (@ $n:expr, $most:expr, $R:ident, $body:expr, $($size:literal)*) => {
         match $n {
@@ -72,10 +71,33 @@ pub(super) fn zeros<S: Simd, const V: usize, const R: usize>(s: S) -> Block<S, V
     [[s.splat(0.0); R]; V]
 }
 
-/// sums[v][r] += Σ_k vectors[k][group_at::<W, V>(first, v)] · lane (lane + r) of numbers[k]: the layers, forward and backward, with k
-/// over inputs, or classes, and r over examples.
+/// sums[v][r] += Σ_k vectors[k][first + v] · lane k of numbers[r]: the layers, forward and backward, with k over up to
+/// sixteen inputs, or classes, and r over examples.
 #[inline(always)]
 pub(super) fn add_layer<S: Simd, const W: usize, const V: usize, const R: usize>(
+    s: S,
+    sums: &mut Block<S, V, R>,
+    (vectors, first): (&[[Row; W]], usize),
+    numbers: &[Row; R],
+) {
+    for (k, vectors) in vectors.iter().enumerate() {
+        let mut x = [s.splat(0.0); V];
+        unroll!(v in V {
+            x[v] = s.load(&vectors[group_at::<W, V>(first, v)].0);
+        });
+        unroll!(r in R {
+            let y = s.splat(numbers[r].0[k % LANES]);
+            unroll!(v in V {
+                sums[v][r] = s.fma(x[v], y, sums[v][r]);
+            });
+        });
+    }
+}
+
+/// sums[v][r] += Σ_k vectors[k][first + v] · lane (lane + r) of numbers[k]: gradients, with k over examples and r over
+/// inputs, or classes.
+#[inline(always)]
+pub(super) fn add_gradient<S: Simd, const W: usize, const V: usize, const R: usize>(
     s: S,
     sums: &mut Block<S, V, R>,
     (vectors, first): (&[[Row; W]], usize),
@@ -96,45 +118,22 @@ pub(super) fn add_layer<S: Simd, const W: usize, const V: usize, const R: usize>
     }
 }
 
-/// sums[v][r] += Σ_k vectors[k][group_at::<W, V>(first, v)] · lane k of numbers[r]: gradients, with k over the examples of a chunk and
-/// r over inputs, or classes.
-#[inline(always)]
-pub(super) fn add_gradient<S: Simd, const W: usize, const V: usize, const R: usize>(
-    s: S,
-    sums: &mut Block<S, V, R>,
-    (vectors, first): (&[[Row; W]], usize),
-    numbers: &[Row; R],
-) {
-    for (k, vectors) in vectors.iter().enumerate() {
-        let mut x = [s.splat(0.0); V];
-        unroll!(v in V {
-            x[v] = s.load(&vectors[group_at::<W, V>(first, v)].0);
-        });
-        unroll!(r in R {
-            let y = s.splat(numbers[r].0[k % LANES]);
-            unroll!(v in V {
-                sums[v][r] = s.fma(x[v], y, sums[v][r]);
-            });
-        });
-    }
-}
-
-/// sums[v][r] += Σ_g weights[v][g] · hidden[r][g], over the W groups g of a strip in turn: the second layer, with v
-/// over classes and r over examples.
+/// sums[v][r] += Σ_g hidden[v][g] · weights[r][g], over the W groups g of a strip in turn: the second layer, with v
+/// over examples and r over classes.
 #[inline(always)]
 pub(super) fn add_outputs<S: Simd, const W: usize, const V: usize, const R: usize>(
     s: S,
     sums: &mut Block<S, V, R>,
-    weights: &[[Row; W]; V],
-    hidden: &[[Row; W]; R],
+    hidden: &[[Row; W]; V],
+    weights: &[[Row; W]; R],
 ) {
     unroll!(g in W {
         let mut x = [s.splat(0.0); V];
         unroll!(v in V {
-            x[v] = s.load(&weights[v][g].0);
+            x[v] = s.load(&hidden[v][g].0);
         });
         unroll!(r in R {
-            let y = s.load(&hidden[r][g].0);
+            let y = s.load(&weights[r][g].0);
             unroll!(v in V {
                 sums[v][r] = s.fma(x[v], y, sums[v][r]);
             });

@@ -55,9 +55,15 @@ impl Layout {
         (self.groups - 2 * strip).min(2)
     }
 
-    /// Rows of sixteen classes.
+    /// [`Row`]s of the inputs of an example, with the 1 that goes with b₁.
     #[inline(always)]
-    pub(super) fn class_rows(self) -> usize {
+    pub(super) fn input_planes(self) -> usize {
+        self.first_rows().div_ceil(LANES)
+    }
+
+    /// [`Row`]s of the classes.
+    #[inline(always)]
+    pub(super) fn class_planes(self) -> usize {
         self.shape.classes.div_ceil(LANES)
     }
 

@@ -1,32 +1,47 @@
 //! A tile: the examples that go through the network side by side.
 //!
-//! They are cut into chunks of up to twelve, as many as fit into a register block. What the kernels read of a chunk is
-//! transposed: a [`Row`] for each input, or class, with the chunk's examples in its lanes. So a kernel finds what it
-//! broadcasts at fixed distances, be it one input of twelve examples or twelve inputs of one example.
+//! Kernels read an example as [`Row`]s with its inputs, or its classes, in the lanes, and broadcast from them: so the
+//! same row serves the way forward and the way back. Rows of the same sixteen inputs of all examples make a plane.
 
 use super::network::Network;
 use super::row::Row;
-use crate::simd::{LANES, MAX_BLOCK_ROWS};
-
-/// Consecutive examples of a tile.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Chunk {
-    pub(super) start: usize,
-    pub(super) len: usize,
-}
 
 /// Examples, and what comes out of the network for them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tile {
-    pub(super) chunks: Vec<Chunk>,
-    /// x, `[chunks][inputs + 1]`; the last is 1, which b₁ is the weight of.
+    /// Examples.
+    pub(super) count: usize,
+    /// x, and after it 1: `[planes][count]`.
     pub(super) inputs: Vec<Row>,
-    /// 1 for the class of the example, `[chunks][classes]`.
-    pub(super) targets: Vec<Row>,
-    /// (2/C)·s, `[chunks]`; 0 where a lane has no example.
-    pub(super) factors: Vec<Row>,
-    /// g = (2/C)·s·(f − target), `[chunks][classes]`.
+    pub(super) labels: Vec<u32>,
+    /// (2/C)·s.
+    pub(super) factors: Vec<f32>,
+    /// g = (2/C)·s·(f − target), and zeros after it: `[planes][count]`.
     pub(super) slopes: Vec<Row>,
+}
+
+impl Tile {
+    /// Loads `count` examples: `example` gives the index of each, and its s.
+    #[inline(always)]
+    pub(super) fn load(&mut self, network: &Network, count: usize, example: impl Fn(usize) -> (usize, f32)) {
+        let layout = network.layout;
+        if self.count != count {
+            self.count = count;
+            self.inputs.resize(layout.input_planes() * count, Row::ZERO);
+            self.labels.resize(count, 0);
+            self.factors.resize(count, 0.0);
+            self.slopes.resize(layout.class_planes() * count, Row::ZERO);
+        }
+        let factor = 2.0 / layout.shape.classes as f32;
+        for k in 0..count {
+            let (index, s) = example(k);
+            for plane in 0..layout.input_planes() {
+                self.inputs[plane * count + k] = network.inputs[plane * network.labels.len() + index];
+            }
+            self.labels[k] = network.labels[index];
+            self.factors[k] = factor * s;
+        }
+    }
 }
 
 /// Cuts `count` into as few nearly equal pieces of at most `most` as can be.
@@ -55,41 +70,6 @@ impl Iterator for Pieces {
         let len = if left <= self.most { left } else { left.div_ceil(left.div_ceil(self.most)) };
         self.start += len;
         Some((self.start - len, len))
-    }
-}
-
-impl Tile {
-    /// Loads `count` examples: `example` gives the index of each, and its s.
-    #[inline(always)]
-    pub(super) fn load(&mut self, network: &Network, count: usize, example: impl Fn(usize) -> (usize, f32)) {
-        let (first_rows, classes) = (network.layout.first_rows(), network.layout.shape.classes);
-        let inputs = network.layout.shape.inputs;
-        self.chunks.clear();
-        self.chunks.extend(pieces(count, MAX_BLOCK_ROWS).map(|(start, len)| Chunk { start, len }));
-        let chunks = self.chunks.len();
-        if self.factors.len() < chunks {
-            self.inputs.resize(chunks * first_rows, Row([1.0; LANES]));
-            self.targets.resize(chunks * classes, Row::ZERO);
-            self.slopes.resize(chunks * classes, Row::ZERO);
-            self.factors.resize(chunks, Row::ZERO);
-        }
-        let factor = 2.0 / classes as f32;
-        for (at, chunk) in self.chunks.iter().enumerate() {
-            let x = &mut self.inputs[at * first_rows..][..inputs];
-            let target = &mut self.targets[at * classes..][..classes];
-            let factors = &mut self.factors[at];
-            target.fill(Row::ZERO);
-            *factors = Row::ZERO;
-            for lane in 0..chunk.len {
-                let (index, s) = example(chunk.start + lane);
-                let features = &network.inputs[index * inputs..][..inputs];
-                for (x, feature) in x.iter_mut().zip(features) {
-                    x.0[lane] = *feature;
-                }
-                target[network.labels[index] as usize].0[lane] = 1.0;
-                factors.0[lane] = factor * s;
-            }
-        }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::buffers::Buffers;
 use super::network::Network;
-use super::outputs;
 use super::pass::{Backward, Update, pass};
+use super::row::Row;
 use super::tile::{Tile, pieces};
 use crate::simd::{Kernel, LANES, Simd};
 
@@ -84,6 +84,8 @@ impl Kernel for Walk<'_, '_> {
         let size = batches.size();
         let (_, most) = pieces(size, TILE).next().unwrap_or_default();
         buffers.reserve(network, most, size > TILE);
+        // If the last walk ended by leaving, a batch has gone forward in vain.
+        buffers.bias_slopes.fill(Row::ZERO);
         let decay = (f64::from(drift) * network.weight_decay * batches.total()) as f32;
         let update = Update { drift, decay };
         let mut done = 0;
@@ -106,10 +108,9 @@ impl Kernel for Walk<'_, '_> {
                 batches.load(network, part, next);
             }
             let back_now = back.map(|fresh| Backward { tile: &*tile, fresh, update: ends.then_some(update) });
-            let mut distance = pass(s, network, buffers, back_now, part.is_some().then_some(&*next));
+            let distance = pass(s, network, buffers, back_now, part.is_some().then_some(&mut *next));
             if ends {
                 done += 1;
-                distance = outputs::update_bias(s, network, buffers, update, distance);
                 let mut lanes = [0.0; LANES];
                 s.store_d(distance, &mut lanes);
                 let squared_distance = fold(lanes);
@@ -118,7 +119,6 @@ impl Kernel for Walk<'_, '_> {
                     return Walked { steps: done, squared_distance, left };
                 }
             }
-            outputs::slopes(s, network, buffers, next);
             back = Some(ends || back.is_none());
             std::mem::swap(tile, next);
         }
