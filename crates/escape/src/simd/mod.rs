@@ -58,7 +58,7 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// that stays in registers is BLOCK_VECTORS × BLOCK_ROWS. Blocks change which sums are taken side by side, and no
     /// sum's order.
     const BLOCK_VECTORS: usize;
-    /// See [`Self::BLOCK_VECTORS`]; at most [`MAX_BLOCK_ROWS`].
+    /// See [`Self::BLOCK_VECTORS`].
     const BLOCK_ROWS: usize;
 
     /// Runs a kernel as a function of its own. Inlined into one another, kernels become a function so large that the
@@ -132,9 +132,6 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
         fold(lanes)
     }
 }
-
-/// The most rows in a register block, on any instruction set.
-pub(crate) const MAX_BLOCK_ROWS: usize = 12;
 
 /// The sum of sixteen, halves folded onto each other.
 #[inline(always)]

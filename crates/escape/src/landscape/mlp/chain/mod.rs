@@ -130,4 +130,3 @@ impl<'a> Chain<'a> {
         self.network.layout.pack(z, &mut self.buffers.z, &mut self.buffers.bias);
     }
 }
-

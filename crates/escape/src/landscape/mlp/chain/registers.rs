@@ -17,9 +17,14 @@ macro_rules! by_size {
     };
     (@ $n:expr, $most:expr, $R:ident, $body:expr, $($size:literal)*) => {
         match $n {
-            $($size if $size <= $most => {
-                const $R: usize = $size;
-                $body
+            $($size => {
+                // Where it is false, the compiler leaves out the block, and all that only it calls.
+                if const { $size <= $most } {
+                    const $R: usize = $size;
+                    $body
+                } else {
+                    unreachable!("a block of more rows than there are registers for")
+                }
             })*
             _ => unreachable!("a block of more rows than there are registers for"),
         }

@@ -1,8 +1,8 @@
 //! What the documentation promises: the same bits on every instruction set and in any cutting, padding that never
 //! moves, NaN that is seen.
 
-use super::super::{Chain, Network, Pace, Walked};
 use super::super::super::{Activation, Shape};
+use super::super::{Chain, Network, Pace, Walked};
 use super::{BOTH, SHAPES, Uniforms, problem, shape};
 use crate::simd::{Isa, LANES};
 
