@@ -15,6 +15,7 @@
 //! | `forward`, `backward` | its kernels |
 //! | `outputs` | between forward and backward: the outputs, their slopes, b₂ |
 //! | `walk` | steps, one after the other |
+//! | `single` | the same for batches of one example, in one pass |
 //! | `tanh` | tanh in f32, without libm |
 
 mod backward;
@@ -25,6 +26,7 @@ mod outputs;
 mod pass;
 mod registers;
 mod row;
+mod single;
 mod tanh;
 #[cfg(test)]
 mod tests;
@@ -36,6 +38,7 @@ pub use walk::Walked;
 
 use buffers::Buffers;
 use row::Row;
+use single::SingleWalk;
 use tile::Tile;
 use walk::{Batches, Walk};
 
@@ -88,6 +91,11 @@ impl<'a> Chain<'a> {
     pub fn walk(&mut self, pace: Pace, draw: &mut dyn FnMut(&mut [u32])) -> Walked {
         assert!(pace.batch_size > 0, "a batch without examples");
         self.batch.resize(pace.batch_size, 0);
+        if pace.batch_size == 1 && pace.steps > 0 {
+            let Self { network, buffers, .. } = self;
+            let Pace { steps, drift, bound, .. } = pace;
+            return self.isa.run(SingleWalk { network, buffers, draw, steps, drift, bound });
+        }
         let mut batch = std::mem::take(&mut self.batch);
         let walked = self.run(Batches::Drawn { draw, batch: &mut batch }, pace.steps, pace.drift, pace.bound);
         self.batch = batch;
