@@ -38,7 +38,7 @@ impl Kernel for SingleWalk<'_, '_> {
         // The first example only goes forward: what it finds has nothing to pass back.
         buffers.hidden.fill(Row::ZERO);
         buffers.bias_slopes.fill(Row::ZERO);
-        s.call(Step { network, buffers, example: next[0], next: next[0], drift: 0.0, decay: 0.0 });
+        s.call(Step::<false> { network, buffers, example: next[0], next: next[0], drift: 0.0, decay: 0.0 });
         let decay = (f64::from(drift) * network.weight_decay) as f32;
         let mut done = 0;
         loop {
@@ -47,8 +47,12 @@ impl Kernel for SingleWalk<'_, '_> {
             if done < steps {
                 draw(&mut next);
             }
-            let squared_distance =
-                s.call(Step { network, buffers, example: here[0], next: next[0], drift, decay });
+            let (example, next) = (here[0], next[0]);
+            let squared_distance = if decay == 0.0 {
+                s.call(Step::<false> { network, buffers, example, next, drift, decay })
+            } else {
+                s.call(Step::<true> { network, buffers, example, next, drift, decay })
+            };
             let left = squared_distance.is_nan() || squared_distance >= bound;
             if left || done == steps {
                 buffers.bias_slopes.fill(Row::ZERO);
@@ -58,8 +62,8 @@ impl Kernel for SingleWalk<'_, '_> {
     }
 }
 
-/// A step with one example, whose g is in [`Buffers::bias_slopes`], while the next goes forward. Gives ‖z‖².
-struct Step<'a> {
+/// A step with one example, with weight decay or without, whose g is in [`Buffers::bias_slopes`], while the next goes forward. Gives ‖z‖².
+struct Step<'a, const DECAY: bool> {
     network: &'a Network,
     buffers: &'a mut Buffers,
     example: u32,
@@ -77,7 +81,7 @@ struct Strips<'a, const W: usize, const P: usize> {
 }
 
 /// What the strips share.
-struct Common<'a> {
+struct Common<'a, const DECAY: bool> {
     network: &'a Network,
     example: usize,
     next: usize,
@@ -91,7 +95,7 @@ struct Common<'a> {
     fresh: bool,
 }
 
-impl Kernel for Step<'_> {
+impl<const DECAY: bool> Kernel for Step<'_, DECAY> {
     type Output = f64;
 
     #[inline(always)]
@@ -102,7 +106,7 @@ impl Kernel for Step<'_> {
         for ((z, minimum), slopes) in buffers.bias.iter_mut().zip(&network.bias).zip(&buffers.bias_slopes) {
             let old = s.load(&z.0);
             let mut new = s.fnma(s.splat(drift), s.load(&slopes.0), old);
-            if decay != 0.0 {
+            if DECAY {
                 new = s.fnma(s.splat(decay), s.add(s.load(&minimum.0), old), new);
             }
             s.store(new, &mut z.0);
@@ -111,7 +115,7 @@ impl Kernel for Step<'_> {
 
         let (example, next) = (example as usize, next as usize);
         let (slopes, sums) = (&buffers.bias_slopes[..], &mut buffers.sums[..]);
-        let mut common = Common { network, example, next, drift, decay, slopes, sums, fresh: true };
+        let mut common = Common::<DECAY> { network, example, next, drift, decay, slopes, sums, fresh: true };
         let (wide, rows) = (layout.groups / 2, layout.rows());
         let (theta, theta_narrow) = network.theta.split_at(2 * wide * rows);
         let (z, z_narrow) = buffers.z.split_at_mut(2 * wide * rows);
@@ -154,7 +158,7 @@ impl Kernel for Step<'_> {
     }
 }
 
-impl Common<'_> {
+impl<const DECAY: bool> Common<'_, DECAY> {
     /// The step of some strips. Adds their z² to the distance.
     #[inline(always)]
     fn step<S: Simd, const W: usize, const P: usize>(
@@ -165,22 +169,27 @@ impl Common<'_> {
     ) -> S::D {
         let Strips { theta, z, hidden } = strips;
         let layout = self.network.layout;
-        let (classes, inputs) = (layout.shape.classes, layout.first_rows());
+        let (rows, inputs) = (layout.rows(), layout.first_rows());
         let relu = self.network.activation == Activation::Relu;
         let (drift, decay) = (s.splat(self.drift), s.splat(self.decay));
         let zero = s.splat(0.0);
-        assert!(hidden.len() == P && self.slopes.len() * LANES >= classes && self.sums.len() >= classes);
+        let theta: [&[[Row; W]]; P] = theta.map(|theta| &theta[..rows]);
+        let z: [&mut [[Row; W]]; P] = z.map(|z| &mut z[..rows]);
+        assert!(hidden.len() == P);
 
         // W₂ᵀg, and from it drift · δ.
         let mut deltas = [[zero; W]; P];
-        for c in 0..classes {
-            let g = s.splat(self.slopes[c / LANES].0[c % LANES]);
-            unroll_two!(p in P {
-                unroll_two!(w in W {
-                    let weight = s.add(s.load(&z[p][inputs + c][w].0), s.load(&theta[p][inputs + c][w].0));
-                    deltas[p][w] = s.fma(weight, g, deltas[p][w]);
+        for (plane, slopes) in self.slopes.iter().enumerate() {
+            let first = inputs + plane * LANES;
+            for k in 0..LANES.min(rows - first) {
+                let g = s.splat(slopes.0[k]);
+                unroll_two!(p in P {
+                    unroll_two!(w in W {
+                        let weight = s.add(s.load(&z[p][first + k][w].0), s.load(&theta[p][first + k][w].0));
+                        deltas[p][w] = s.fma(weight, g, deltas[p][w]);
+                    });
                 });
-            });
+            }
         }
         let mut old = [[zero; W]; P];
         unroll_two!(p in P {
@@ -211,7 +220,7 @@ impl Common<'_> {
                         let minimum = s.load(&theta[p][first + k][w].0);
                         let z = &mut z[p][first + k][w].0;
                         let mut new = s.fnma(x, deltas[p][w], s.load(z));
-                        if self.decay != 0.0 {
+                        if DECAY {
                             new = s.fnma(decay, s.add(minimum, s.load(z)), new);
                         }
                         s.store(new, z);
@@ -230,23 +239,27 @@ impl Common<'_> {
         });
 
         // W₂, and what the next example's units put out.
-        for c in 0..classes {
-            let g = s.mul(drift, s.splat(self.slopes[c / LANES].0[c % LANES]));
-            let mut sum = if self.fresh { zero } else { s.load(&self.sums[c].0) };
-            unroll_two!(p in P {
-                unroll_two!(w in W {
-                    let minimum = s.load(&theta[p][inputs + c][w].0);
-                    let z = &mut z[p][inputs + c][w].0;
-                    let mut new = s.fnma(g, old[p][w], s.load(z));
-                    if self.decay != 0.0 {
-                        new = s.fnma(decay, s.add(minimum, s.load(z)), new);
-                    }
-                    s.store(new, z);
-                    squares[p][w] = s.fma(new, new, squares[p][w]);
-                    sum = s.fma(s.add(minimum, new), values[p][w], sum);
+        for (plane, slopes) in self.slopes.iter().enumerate() {
+            let first = inputs + plane * LANES;
+            for k in 0..LANES.min(rows - first) {
+                let g = s.mul(drift, s.splat(slopes.0[k]));
+                let total = &mut self.sums[plane * LANES + k].0;
+                let mut sum = if self.fresh { zero } else { s.load(total) };
+                unroll_two!(p in P {
+                    unroll_two!(w in W {
+                        let minimum = s.load(&theta[p][first + k][w].0);
+                        let z = &mut z[p][first + k][w].0;
+                        let mut new = s.fnma(g, old[p][w], s.load(z));
+                        if DECAY {
+                            new = s.fnma(decay, s.add(minimum, s.load(z)), new);
+                        }
+                        s.store(new, z);
+                        squares[p][w] = s.fma(new, new, squares[p][w]);
+                        sum = s.fma(s.add(minimum, new), values[p][w], sum);
+                    });
                 });
-            });
-            s.store(sum, &mut self.sums[c].0);
+                s.store(sum, total);
+            }
         }
         self.fresh = false;
         unroll_two!(p in P {
