@@ -16,12 +16,14 @@
 //! | `outputs` | between forward and backward: the outputs, their slopes, b₂ |
 //! | `walk` | steps, one after the other |
 //! | `single` | the same for batches of one example, in one pass |
+//! | `noise` | Gaussian noise in every direction |
 //! | `tanh` | tanh in f32, without libm |
 
 mod backward;
 mod buffers;
 mod forward;
 mod network;
+mod noise;
 mod outputs;
 mod pass;
 mod registers;
@@ -37,12 +39,13 @@ pub use network::Network;
 pub use walk::Walked;
 
 use buffers::Buffers;
+use noise::Noise;
 use row::Row;
 use single::SingleWalk;
 use tile::Tile;
 use walk::{Batches, Walk};
 
-use crate::simd::Isa;
+use crate::simd::{Isa, LANES};
 
 /// One trial of SGD: where it is, and all it needs to go on.
 #[derive(Debug, Clone)]
@@ -109,6 +112,14 @@ impl<'a> Chain<'a> {
     pub fn weighted_step(&mut self, weights: &[f32], drift: f32) -> f64 {
         assert_eq!(weights.len(), self.network.examples(), "not a weight for each example");
         self.run(Batches::Weighted(weights), 1, drift, f64::INFINITY).squared_distance
+    }
+
+    /// z ← z + `sd` · n, with a standard normal for each parameter. Gives ‖z‖².
+    ///
+    /// `normals` gives sixteen at a time. Which goes where depends on the network's shape alone; some go nowhere.
+    pub fn add_noise(&mut self, sd: f32, normals: &mut dyn FnMut(&mut [f32; LANES])) -> f64 {
+        let Self { network, buffers, .. } = self;
+        self.isa.run(Noise { network, buffers, sd, normals })
     }
 
     fn run(&mut self, batches: Batches<'_>, steps: u64, drift: f32, bound: f64) -> Walked {

@@ -19,17 +19,19 @@ static UNITS: [Row; LANES] = {
     units
 };
 
-/// Lane l is the total of row l, and 0 where there is none.
+/// Lane l is the total of row l, and 0 where there is none; for up to sixteen rows.
 #[inline(always)]
 pub(super) fn totals<S: Simd>(s: S, rows: &[Row]) -> S::F {
-    by_size!(rows.len(), LANES, R => {
-        let rows: &[Row; R] = window(rows, 0);
-        let mut x = [s.splat(0.0); LANES];
-        unroll!(r in R {
-            x[r] = s.load(&rows[r].0);
-        });
-        s.totals(x)
-    })
+    by_size!(rows.len(), LANES, R => totals_of::<S, R>(s, window(rows, 0)))
+}
+
+#[inline(always)]
+fn totals_of<S: Simd, const R: usize>(s: S, rows: &[Row; R]) -> S::F {
+    let mut x = [s.splat(0.0); LANES];
+    unroll!(r in R {
+        x[r] = s.load(&rows[r].0);
+    });
+    s.totals(x)
 }
 
 /// The target of an example of the class that has this lane; zeros where it has none.

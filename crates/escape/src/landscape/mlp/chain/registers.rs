@@ -35,7 +35,7 @@ macro_rules! unroll {
     };
     (@ $i:ident, $n:ident, $body:block, $($value:literal)*) => {
         const { assert!($n <= 16) };
-        $(if $value < $n {
+        $(if const { $value < $n } {
             let $i: usize = $value;
             $body
         })*
@@ -46,11 +46,11 @@ macro_rules! unroll {
 macro_rules! unroll_two {
     ($i:ident in $n:ident $body:block) => {
         const { assert!($n <= 2) };
-        if 0 < $n {
+        if const { 0 < $n } {
             let $i: usize = 0;
             $body
         }
-        if 1 < $n {
+        if const { 1 < $n } {
             let $i: usize = 1;
             $body
         }
