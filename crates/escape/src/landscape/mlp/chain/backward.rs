@@ -1,7 +1,7 @@
 //! The way back: δ, the gradient, and the step.
 
 use super::pass::Update;
-use super::registers::{add_gradient, add_layer, group_at, unroll, window, zeros};
+use super::registers::{add_gradient, add_layer, group_at, unroll, unroll_two, window, zeros};
 use super::row::Row;
 use super::tile::Tile;
 use crate::landscape::mlp::Activation;
@@ -34,7 +34,7 @@ impl<const W: usize, const V: usize, const R: usize> Kernel for Deltas<'_, W, V,
         }
         let relu = self.activation == Activation::Relu;
         unroll!(r in R {
-            unroll!(v in V {
+            unroll_two!(v in V {
                 let t = s.load(&hidden[r][group_at::<W, V>(group, v)].0);
                 let delta = if relu {
                     s.select(s.le(t, s.splat(0.0)), s.splat(0.0), block[v][r])
@@ -80,7 +80,7 @@ impl<const W: usize, const V: usize, const R: usize> Kernel for Rows<'_, W, V, R
         let mut block = zeros::<S, V, R>(s);
         if let (Some(gradient), false) = (&self.gradient, self.fresh) {
             unroll!(r in R {
-                unroll!(v in V {
+                unroll_two!(v in V {
                     block[v][r] = s.load(&gradient[r][group_at::<W, V>(group, v)].0);
                 });
             });
@@ -88,12 +88,12 @@ impl<const W: usize, const V: usize, const R: usize> Kernel for Rows<'_, W, V, R
         add_gradient::<S, W, V, R>(s, &mut block, (self.values, group), (self.numbers, self.lane));
         if let Some(update) = self.update {
             let mut sums = [s.splat(0.0); V];
-            unroll!(v in V {
+            unroll_two!(v in V {
                 sums[v] = s.load(&squares[group_at::<W, V>(group, v)].0);
             });
             let drift = s.splat(update.drift);
             unroll!(r in R {
-                unroll!(v in V {
+                unroll_two!(v in V {
                     let minimum = s.load(&minimum[r][group_at::<W, V>(group, v)].0);
                     let old = s.load(&z[r][group_at::<W, V>(group, v)].0);
                     let mut new = s.fnma(drift, block[v][r], old);
@@ -105,12 +105,12 @@ impl<const W: usize, const V: usize, const R: usize> Kernel for Rows<'_, W, V, R
                     s.store(s.add(minimum, new), &mut theta[r][group_at::<W, V>(group, v)].0);
                 });
             });
-            unroll!(v in V {
+            unroll_two!(v in V {
                 s.store(sums[v], &mut squares[group_at::<W, V>(group, v)].0);
             });
         } else if let Some(gradient) = self.gradient {
             unroll!(r in R {
-                unroll!(v in V {
+                unroll_two!(v in V {
                     s.store(block[v][r], &mut gradient[r][group_at::<W, V>(group, v)].0);
                 });
             });

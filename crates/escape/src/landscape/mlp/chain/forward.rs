@@ -1,7 +1,7 @@
 //! The way forward: t = φ(W₁x + b₁) strip by strip, and W₂t block by block.
 
 use super::outputs::Finish;
-use super::registers::{Block, add_layer, add_outputs, group_at, unroll, window, window_mut, zeros};
+use super::registers::{Block, add_layer, add_outputs, group_at, unroll, unroll_two, window, window_mut, zeros};
 use super::row::Row;
 use super::tanh::tanh;
 use super::tile::Tile;
@@ -29,7 +29,7 @@ impl<const W: usize, const V: usize, const R: usize> Kernel for Hidden<'_, W, V,
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let mut block = zeros::<S, V, R>(s);
-        unroll!(v in V {
+        unroll_two!(v in V {
             block[v] = [s.load(&self.bias[group_at::<W, V>(self.group, v)].0); R];
         });
         for (plane, weights) in self.weights.chunks(LANES).enumerate() {
@@ -38,7 +38,7 @@ impl<const W: usize, const V: usize, const R: usize> Kernel for Hidden<'_, W, V,
         }
         if self.activation == Activation::Relu {
             unroll!(r in R {
-                unroll!(v in V {
+                unroll_two!(v in V {
                     // Zero first, so that NaN is kept.
                     s.store(s.max(s.splat(0.0), block[v][r]), &mut self.hidden[r][group_at::<W, V>(self.group, v)].0);
                 });
@@ -46,12 +46,12 @@ impl<const W: usize, const V: usize, const R: usize> Kernel for Hidden<'_, W, V,
             return;
         }
         unroll!(r in R {
-            unroll!(v in V {
+            unroll_two!(v in V {
                 s.store(block[v][r], &mut self.hidden[r][group_at::<W, V>(self.group, v)].0);
             });
         });
         for hidden in self.hidden {
-            unroll!(v in V {
+            unroll_two!(v in V {
                 let t = &mut hidden[group_at::<W, V>(self.group, v)].0;
                 s.store(tanh(s, s.load(t)), t);
             });
@@ -90,7 +90,7 @@ impl<const V: usize, const R: usize> Kernel for Outputs<'_, '_, V, R> {
         let mut block = zeros::<S, V, R>(s);
         let (example, class) = (self.example, self.class);
         if !self.fresh {
-            unroll!(v in V {
+            unroll_two!(v in V {
                 let sums: &[Row; R] = window(self.sums, (example + v) * self.classes + class);
                 unroll!(r in R {
                     block[v][r] = s.load(&sums[r].0);
@@ -105,16 +105,16 @@ impl<const V: usize, const R: usize> Kernel for Outputs<'_, '_, V, R> {
             self.add_strip::<S, 1>(s, &mut block, wide);
         }
         if let Some(finish) = self.finish {
-            unroll!(v in V {
+            unroll_two!(v in V {
                 let mut sums = [s.splat(0.0); LANES];
                 unroll!(r in R {
                     sums[r] = block[v][r];
                 });
-                finish.slopes(s, 0, example + v, sums);
+                finish.slopes(s, 0, example + v, s.totals(sums));
             });
             return;
         }
-        unroll!(v in V {
+        unroll_two!(v in V {
             let sums: &mut [Row; R] = window_mut(self.sums, (example + v) * self.classes + class);
             unroll!(r in R {
                 s.store(block[v][r], &mut sums[r].0);

@@ -15,16 +15,20 @@
 //! | `forward`, `backward` | its kernels |
 //! | `outputs` | between forward and backward: the outputs, their slopes, b₂ |
 //! | `walk` | steps, one after the other |
+//! | `single` | the same for batches of one example, in one pass |
+//! | `noise` | Gaussian noise in every direction |
 //! | `tanh` | tanh in f32, without libm |
 
 mod backward;
 mod buffers;
 mod forward;
 mod network;
+mod noise;
 mod outputs;
 mod pass;
 mod registers;
 mod row;
+mod single;
 mod tanh;
 #[cfg(test)]
 mod tests;
@@ -35,11 +39,13 @@ pub use network::Network;
 pub use walk::Walked;
 
 use buffers::Buffers;
+use noise::Noise;
 use row::Row;
+use single::SingleWalk;
 use tile::Tile;
 use walk::{Batches, Walk};
 
-use crate::simd::Isa;
+use crate::simd::{Isa, LANES};
 
 /// One trial of SGD: where it is, and all it needs to go on.
 #[derive(Debug, Clone)]
@@ -88,6 +94,11 @@ impl<'a> Chain<'a> {
     pub fn walk(&mut self, pace: Pace, draw: &mut dyn FnMut(&mut [u32])) -> Walked {
         assert!(pace.batch_size > 0, "a batch without examples");
         self.batch.resize(pace.batch_size, 0);
+        if pace.batch_size == 1 && pace.steps > 0 {
+            let Self { network, buffers, .. } = self;
+            let Pace { steps, drift, bound, .. } = pace;
+            return self.isa.run(SingleWalk { network, buffers, draw, steps, drift, bound });
+        }
         let mut batch = std::mem::take(&mut self.batch);
         let walked = self.run(Batches::Drawn { draw, batch: &mut batch }, pace.steps, pace.drift, pace.bound);
         self.batch = batch;
@@ -101,6 +112,14 @@ impl<'a> Chain<'a> {
     pub fn weighted_step(&mut self, weights: &[f32], drift: f32) -> f64 {
         assert_eq!(weights.len(), self.network.examples(), "not a weight for each example");
         self.run(Batches::Weighted(weights), 1, drift, f64::INFINITY).squared_distance
+    }
+
+    /// z ← z + `sd` · n, with a standard normal for each parameter. Gives ‖z‖².
+    ///
+    /// `normals` gives sixteen at a time. Which goes where depends on the network's shape alone; some go nowhere.
+    pub fn add_noise(&mut self, sd: f32, normals: &mut dyn FnMut(&mut [f32; LANES])) -> f64 {
+        let Self { network, buffers, .. } = self;
+        self.isa.run(Noise { network, buffers, sd, normals })
     }
 
     fn run(&mut self, batches: Batches<'_>, steps: u64, drift: f32, bound: f64) -> Walked {

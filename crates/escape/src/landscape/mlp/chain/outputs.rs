@@ -9,7 +9,7 @@ use super::tile::Tile;
 use crate::simd::{Kernel, LANES, Simd};
 
 /// Rows with a 1 in one lane.
-const UNITS: [Row; LANES] = {
+static UNITS: [Row; LANES] = {
     let mut units = [Row::ZERO; LANES];
     let mut lane = 0;
     while lane < LANES {
@@ -18,6 +18,27 @@ const UNITS: [Row; LANES] = {
     }
     units
 };
+
+/// Lane l is the total of row l, and 0 where there is none; for up to sixteen rows.
+#[inline(always)]
+pub(super) fn totals<S: Simd>(s: S, rows: &[Row]) -> S::F {
+    by_size!(rows.len(), LANES, R => totals_of::<S, R>(s, window(rows, 0)))
+}
+
+#[inline(always)]
+fn totals_of<S: Simd, const R: usize>(s: S, rows: &[Row; R]) -> S::F {
+    let mut x = [s.splat(0.0); LANES];
+    unroll!(r in R {
+        x[r] = s.load(&rows[r].0);
+    });
+    s.totals(x)
+}
+
+/// The target of an example of the class that has this lane; zeros where it has none.
+#[inline(always)]
+pub(super) fn target(lane: usize) -> &'static Row {
+    UNITS.get(lane).unwrap_or(const { &Row::ZERO })
+}
 
 /// What it takes to turn the sums of W₂t into g, for a tile that has gone forward.
 pub(super) struct Finish<'a> {
@@ -34,13 +55,13 @@ impl<'a> Finish<'a> {
         Self { network, bias, totals, tile }
     }
 
-    /// g of one example in one plane of classes, each of which has sixteen partial sums.
+    /// g of one example in one plane of classes, from W₂t.
     #[inline(always)]
-    pub(super) fn slopes<S: Simd>(&mut self, s: S, plane: usize, example: usize, sums: [S::F; LANES]) {
+    pub(super) fn slopes<S: Simd>(&mut self, s: S, plane: usize, example: usize, outputs: S::F) {
         let lane = (self.tile.labels[example] as usize).wrapping_sub(plane * LANES);
-        let target = UNITS.get(lane).unwrap_or(&Row::ZERO);
+        let target = target(lane);
         let bias = s.add(s.load(&self.network.bias[plane].0), s.load(&self.bias[plane].0));
-        let residuals = s.sub(s.add(s.totals(sums), bias), s.load(&target.0));
+        let residuals = s.sub(s.add(outputs, bias), s.load(&target.0));
         let g = s.mul(s.splat(self.tile.factors[example]), residuals);
         s.store(g, &mut self.tile.slopes[plane * self.tile.count + example].0);
         let total = &mut self.totals[plane].0;
@@ -62,14 +83,8 @@ impl Kernel for Slopes<'_, '_> {
         let classes = self.finish.network.layout.shape.classes;
         for example in 0..self.finish.tile.count {
             for (plane, sums) in self.sums[example * classes..][..classes].chunks(LANES).enumerate() {
-                by_size!(sums.len(), LANES, R => {
-                    let sums: &[Row; R] = window(sums, 0);
-                    let mut x = [s.splat(0.0); LANES];
-                    unroll!(r in R {
-                        x[r] = s.load(&sums[r].0);
-                    });
-                    self.finish.slopes(s, plane, example, x);
-                });
+                let totals = totals(s, sums);
+                self.finish.slopes(s, plane, example, totals);
             }
         }
     }

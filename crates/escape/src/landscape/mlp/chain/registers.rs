@@ -32,21 +32,36 @@ macro_rules! by_size {
 }
 pub(super) use by_size;
 
-/// Writes a block's statements out for each v below V, or r below R, both constants. A loop left to the compiler is
-/// unrolled too late: by then it has laid the block out in memory, and there it stays.
+/// Writes a block's statements out for each r below R, a constant of at most 16. A loop left to the compiler is
+/// unrolled too late: by then it has laid the sums out in memory, and there they stay.
 macro_rules! unroll {
     ($i:ident in $n:ident $body:block) => {
         unroll!(@ $i, $n, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)
     };
     (@ $i:ident, $n:ident, $body:block, $($value:literal)*) => {
         const { assert!($n <= 16) };
-        $(if $value < $n {
+        $(if const { $value < $n } {
             let $i: usize = $value;
             $body
         })*
     };
 }
-pub(super) use unroll;
+
+/// The same for each v below V, a constant of at most 2.
+macro_rules! unroll_two {
+    ($i:ident in $n:ident $body:block) => {
+        const { assert!($n <= 2) };
+        if const { 0 < $n } {
+            let $i: usize = 0;
+            $body
+        }
+        if const { 1 < $n } {
+            let $i: usize = 1;
+            $body
+        }
+    };
+}
+pub(super) use {unroll, unroll_two};
 
 /// Where the v-th of V groups is in a strip of W, if they begin with `first`.
 #[inline(always)]
@@ -87,12 +102,12 @@ pub(super) fn add_layer<S: Simd, const W: usize, const V: usize, const R: usize>
 ) {
     for (k, vectors) in vectors.iter().enumerate() {
         let mut x = [s.splat(0.0); V];
-        unroll!(v in V {
+        unroll_two!(v in V {
             x[v] = s.load(&vectors[group_at::<W, V>(first, v)].0);
         });
         unroll!(r in R {
             let y = s.splat(numbers[r].0[k % LANES]);
-            unroll!(v in V {
+            unroll_two!(v in V {
                 sums[v][r] = s.fma(x[v], y, sums[v][r]);
             });
         });
@@ -111,12 +126,12 @@ pub(super) fn add_gradient<S: Simd, const W: usize, const V: usize, const R: usi
     assert!(lane + R <= LANES && vectors.len() == numbers.len());
     for (vectors, numbers) in vectors.iter().zip(numbers) {
         let mut x = [s.splat(0.0); V];
-        unroll!(v in V {
+        unroll_two!(v in V {
             x[v] = s.load(&vectors[group_at::<W, V>(first, v)].0);
         });
         unroll!(r in R {
             let y = s.splat(numbers.0[lane + r]);
-            unroll!(v in V {
+            unroll_two!(v in V {
                 sums[v][r] = s.fma(x[v], y, sums[v][r]);
             });
         });
@@ -132,14 +147,14 @@ pub(super) fn add_outputs<S: Simd, const W: usize, const V: usize, const R: usiz
     hidden: &[[Row; W]; V],
     weights: &[[Row; W]; R],
 ) {
-    unroll!(g in W {
+    unroll_two!(g in W {
         let mut x = [s.splat(0.0); V];
-        unroll!(v in V {
+        unroll_two!(v in V {
             x[v] = s.load(&hidden[v][g].0);
         });
         unroll!(r in R {
             let y = s.load(&weights[r][g].0);
-            unroll!(v in V {
+            unroll_two!(v in V {
                 sums[v][r] = s.fma(x[v], y, sums[v][r]);
             });
         });

@@ -80,7 +80,8 @@ impl Kernel for Walk<'_, '_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> Walked {
-        let Self { network, buffers, tiles: [tile, next], mut batches, steps, drift, bound } = self;
+        let Self { network, buffers, tiles: [first, second], mut batches, steps, drift, bound } = self;
+        let (mut tile, mut next) = (first, second);
         let size = batches.size();
         let (_, most) = pieces(size, TILE).next().unwrap_or_default();
         buffers.reserve(network, most, size > TILE);
@@ -120,13 +121,13 @@ impl Kernel for Walk<'_, '_> {
                 }
             }
             back = Some(ends || back.is_none());
-            std::mem::swap(tile, next);
+            std::mem::swap(&mut tile, &mut next);
         }
     }
 }
 
 /// The sum of sixteen, halves folded onto each other.
-fn fold(x: [f64; LANES]) -> f64 {
+pub(super) fn fold(x: [f64; LANES]) -> f64 {
     let eight: [f64; 8] = std::array::from_fn(|i| x[i] + x[i + 8]);
     let four: [f64; 4] = std::array::from_fn(|i| eight[i] + eight[i + 4]);
     (four[0] + four[2]) + (four[1] + four[3])

@@ -136,3 +136,36 @@ fn a_nan_is_seen_wherever_it_is() {
         }
     }
 }
+
+#[test]
+fn noise_moves_each_parameter_by_a_normal_of_its_own() {
+    for shape in SHAPES {
+        let (_, _, network) = problem(shape, Activation::Relu, 0.0, 3);
+        let add = |isa| {
+            let mut chain = Chain::new(&network, isa);
+            let mut next = 0.0;
+            // Stands in for normals: 1, 2, 3, …
+            let mut normals = |n: &mut [f32; LANES]| {
+                n.fill_with(|| {
+                    next += 1.0;
+                    next
+                });
+            };
+            let distances = [chain.add_noise(0.5, &mut normals), chain.add_noise(0.25, &mut |n| n.fill(0.0))];
+            assert_eq!(distances[0], distances[1]);
+            check_padding(&chain);
+            let mut z = vec![0.0; network.dim()];
+            chain.write_displacement(&mut z);
+            (distances[0], z)
+        };
+        let (distance, z) = add(Isa::Portable);
+        let sum: f64 = z.iter().map(|z| z * z).sum();
+        assert!((distance / sum - 1.0).abs() < 1e-6);
+        let mut sorted = z.clone();
+        sorted.sort_by(f64::total_cmp);
+        assert!(sorted[0] >= 0.5 && sorted.windows(2).all(|w| w[0] < w[1]));
+        for isa in Isa::available() {
+            assert!(add(isa) == (distance, z.clone()), "{shape:?} {isa}");
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! Batches of one example: SGD at its smallest, where a step of a small network takes a few hundred cycles.
+//!
+//! There is no gradient to add up, so that a step is one pass in which each parameter is loaded and stored once: with
+//! g known, the units of a strip get their δ; W₁ moves, and the next example goes through it at once; then W₂ moves, and
+//! adds to the next example's outputs. Two strips go side by side, for the sums over inputs and classes to have company
+//! while they wait for their last addition.
+
+use super::buffers::Buffers;
+use super::network::Network;
+use super::outputs::{target, totals};
+use super::registers::unroll_two;
+use super::row::Row;
+use super::tanh::tanh;
+use super::walk::{Walked, fold};
+use crate::landscape::mlp::Activation;
+use crate::simd::{Kernel, LANES, Simd};
+
+/// Like [`Walk`](super::walk::Walk), but with one example a batch.
+pub(super) struct SingleWalk<'a, 'b> {
+    pub(super) network: &'a Network,
+    pub(super) buffers: &'a mut Buffers,
+    pub(super) draw: &'b mut dyn FnMut(&mut [u32]),
+    /// At least one.
+    pub(super) steps: u64,
+    pub(super) drift: f32,
+    pub(super) bound: f64,
+}
+
+impl Kernel for SingleWalk<'_, '_> {
+    type Output = Walked;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> Walked {
+        let Self { network, buffers, draw, steps, drift, bound } = self;
+        buffers.reserve(network, 1, false);
+        let (mut here, mut next) = ([0], [0]);
+        draw(&mut next);
+        // The first example only goes forward: what it finds has nothing to pass back.
+        buffers.hidden.fill(Row::ZERO);
+        buffers.bias_slopes.fill(Row::ZERO);
+        s.call(Step::<false> { network, buffers, example: next[0], next: next[0], drift: 0.0, decay: 0.0 });
+        let decay = (f64::from(drift) * network.weight_decay) as f32;
+        let mut done = 0;
+        loop {
+            std::mem::swap(&mut here, &mut next);
+            done += 1;
+            if done < steps {
+                draw(&mut next);
+            }
+            let (example, next) = (here[0], next[0]);
+            let squared_distance = if decay == 0.0 {
+                s.call(Step::<false> { network, buffers, example, next, drift, decay })
+            } else {
+                s.call(Step::<true> { network, buffers, example, next, drift, decay })
+            };
+            let left = squared_distance.is_nan() || squared_distance >= bound;
+            if left || done == steps {
+                buffers.bias_slopes.fill(Row::ZERO);
+                return Walked { steps: done, squared_distance, left };
+            }
+        }
+    }
+}
+
+/// A step with one example, with weight decay or without, whose g is in [`Buffers::bias_slopes`], while the next goes forward. Gives ‖z‖².
+struct Step<'a, const DECAY: bool> {
+    network: &'a Network,
+    buffers: &'a mut Buffers,
+    example: u32,
+    next: u32,
+    drift: f32,
+    /// drift · w.
+    decay: f32,
+}
+
+/// Strips that go side by side: P of them, of W groups.
+struct Strips<'a, const W: usize, const P: usize> {
+    theta: [&'a [[Row; W]]; P],
+    z: [&'a mut [[Row; W]]; P],
+    hidden: &'a mut [[Row; W]],
+}
+
+/// What the strips share.
+struct Common<'a, const DECAY: bool> {
+    network: &'a Network,
+    example: usize,
+    next: usize,
+    drift: f32,
+    decay: f32,
+    /// g of the example.
+    slopes: &'a [Row],
+    /// W₂t of the next example.
+    sums: &'a mut [Row],
+    /// Whether nothing was added to it yet.
+    fresh: bool,
+}
+
+impl<const DECAY: bool> Kernel for Step<'_, DECAY> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> f64 {
+        let Self { network, buffers, example, next, drift, decay } = self;
+        let layout = network.layout;
+        let mut distance = s.splat_d(0.0);
+        for ((z, minimum), slopes) in buffers.bias.iter_mut().zip(&network.bias).zip(&buffers.bias_slopes) {
+            let old = s.load(&z.0);
+            let mut new = s.fnma(s.splat(drift), s.load(&slopes.0), old);
+            if DECAY {
+                new = s.fnma(s.splat(decay), s.add(s.load(&minimum.0), old), new);
+            }
+            s.store(new, &mut z.0);
+            distance = s.add_d(distance, s.widen(s.mul(new, new)));
+        }
+
+        let (example, next) = (example as usize, next as usize);
+        let (slopes, sums) = (&buffers.bias_slopes[..], &mut buffers.sums[..]);
+        let mut common = Common::<DECAY> { network, example, next, drift, decay, slopes, sums, fresh: true };
+        let (wide, rows) = (layout.groups / 2, layout.rows());
+        let (theta, theta_narrow) = network.theta.split_at(2 * wide * rows);
+        let (z, z_narrow) = buffers.z.split_at_mut(2 * wide * rows);
+        let (hidden, hidden_narrow) = buffers.hidden.split_at_mut(2 * wide);
+        let (theta, z) = (theta.as_chunks::<2>().0, z.as_chunks_mut::<2>().0);
+        let hidden = hidden.as_chunks_mut::<2>().0;
+        let mut strip = 0;
+        while strip < wide {
+            let (theta, z) = (&theta[strip * rows..], &mut z[strip * rows..]);
+            if S::BLOCK_VECTORS == 2 && strip + 1 < wide {
+                let ((t, u), (x, y)) = (theta[..2 * rows].split_at(rows), z[..2 * rows].split_at_mut(rows));
+                let strips = Strips { theta: [t, u], z: [x, y], hidden: &mut hidden[strip..strip + 2] };
+                distance = common.step::<S, 2, 2>(s, strips, distance);
+                strip += 2;
+            } else {
+                let hidden = &mut hidden[strip..=strip];
+                let strips = Strips { theta: [&theta[..rows]], z: [&mut z[..rows]], hidden };
+                distance = common.step::<S, 2, 1>(s, strips, distance);
+                strip += 1;
+            }
+        }
+        if layout.groups % 2 == 1 {
+            let (theta, z) = ([theta_narrow.as_chunks().0], [z_narrow.as_chunks_mut().0]);
+            let strips = Strips { theta, z, hidden: hidden_narrow.as_chunks_mut::<1>().0 };
+            distance = common.step::<S, 1, 1>(s, strips, distance);
+        }
+
+        let label = network.labels[next] as usize;
+        let factor = s.splat(2.0 / layout.shape.classes as f32);
+        let sums = buffers.sums[..layout.shape.classes].chunks(LANES);
+        for (plane, (sums, slopes)) in sums.zip(&mut buffers.bias_slopes).enumerate() {
+            let bias = s.add(s.load(&network.bias[plane].0), s.load(&buffers.bias[plane].0));
+            let target = s.load(&target(label.wrapping_sub(plane * LANES)).0);
+            let residuals = s.sub(s.add(totals(s, sums), bias), target);
+            s.store(s.mul(factor, residuals), &mut slopes.0);
+        }
+        let mut lanes = [0.0; LANES];
+        s.store_d(distance, &mut lanes);
+        fold(lanes)
+    }
+}
+
+impl<const DECAY: bool> Common<'_, DECAY> {
+    /// The step of some strips. Adds their z² to the distance.
+    #[inline(always)]
+    fn step<S: Simd, const W: usize, const P: usize>(
+        &mut self,
+        s: S,
+        strips: Strips<'_, W, P>,
+        mut distance: S::D,
+    ) -> S::D {
+        let Strips { theta, z, hidden } = strips;
+        let layout = self.network.layout;
+        let (rows, inputs) = (layout.rows(), layout.first_rows());
+        let relu = self.network.activation == Activation::Relu;
+        let (drift, decay) = (s.splat(self.drift), s.splat(self.decay));
+        let zero = s.splat(0.0);
+        let theta: [&[[Row; W]]; P] = theta.map(|theta| &theta[..rows]);
+        let z: [&mut [[Row; W]]; P] = z.map(|z| &mut z[..rows]);
+        assert!(hidden.len() == P);
+
+        // W₂ᵀg, and from it drift · δ.
+        let mut deltas = [[zero; W]; P];
+        for (plane, slopes) in self.slopes.iter().enumerate() {
+            let first = inputs + plane * LANES;
+            for k in 0..LANES.min(rows - first) {
+                let g = s.splat(slopes.0[k]);
+                unroll_two!(p in P {
+                    unroll_two!(w in W {
+                        let weight = s.add(s.load(&z[p][first + k][w].0), s.load(&theta[p][first + k][w].0));
+                        deltas[p][w] = s.fma(weight, g, deltas[p][w]);
+                    });
+                });
+            }
+        }
+        let mut old = [[zero; W]; P];
+        unroll_two!(p in P {
+            unroll_two!(w in W {
+                let t = s.load(&hidden[p][w].0);
+                old[p][w] = t;
+                let delta = if relu {
+                    s.select(s.le(t, zero), zero, deltas[p][w])
+                } else {
+                    s.mul(s.fnma(t, t, s.splat(1.0)), deltas[p][w])
+                };
+                deltas[p][w] = s.mul(drift, delta);
+            });
+        });
+
+        // W₁ and b₁, and W₁x + b₁ of the next example.
+        let mut values = [[zero; W]; P];
+        let mut squares = [[zero; W]; P];
+        let count = self.network.labels.len();
+        for plane in 0..layout.input_planes() {
+            let here = &self.network.inputs[plane * count + self.example].0;
+            let next = &self.network.inputs[plane * count + self.next].0;
+            let first = plane * LANES;
+            for k in 0..LANES.min(inputs - first) {
+                let (x, y) = (s.splat(here[k]), s.splat(next[k]));
+                unroll_two!(p in P {
+                    unroll_two!(w in W {
+                        let minimum = s.load(&theta[p][first + k][w].0);
+                        let z = &mut z[p][first + k][w].0;
+                        let mut new = s.fnma(x, deltas[p][w], s.load(z));
+                        if DECAY {
+                            new = s.fnma(decay, s.add(minimum, s.load(z)), new);
+                        }
+                        s.store(new, z);
+                        squares[p][w] = s.fma(new, new, squares[p][w]);
+                        values[p][w] = s.fma(s.add(minimum, new), y, values[p][w]);
+                    });
+                });
+            }
+        }
+        unroll_two!(p in P {
+            unroll_two!(w in W {
+                // Zero first, so that NaN is kept.
+                values[p][w] = if relu { s.max(zero, values[p][w]) } else { tanh(s, values[p][w]) };
+                s.store(values[p][w], &mut hidden[p][w].0);
+            });
+        });
+
+        // W₂, and what the next example's units put out.
+        for (plane, slopes) in self.slopes.iter().enumerate() {
+            let first = inputs + plane * LANES;
+            for k in 0..LANES.min(rows - first) {
+                let g = s.mul(drift, s.splat(slopes.0[k]));
+                let total = &mut self.sums[plane * LANES + k].0;
+                let mut sum = if self.fresh { zero } else { s.load(total) };
+                unroll_two!(p in P {
+                    unroll_two!(w in W {
+                        let minimum = s.load(&theta[p][first + k][w].0);
+                        let z = &mut z[p][first + k][w].0;
+                        let mut new = s.fnma(g, old[p][w], s.load(z));
+                        if DECAY {
+                            new = s.fnma(decay, s.add(minimum, s.load(z)), new);
+                        }
+                        s.store(new, z);
+                        squares[p][w] = s.fma(new, new, squares[p][w]);
+                        sum = s.fma(s.add(minimum, new), values[p][w], sum);
+                    });
+                });
+                s.store(sum, total);
+            }
+        }
+        self.fresh = false;
+        unroll_two!(p in P {
+            unroll_two!(w in W {
+                distance = s.add_d(distance, s.widen(squares[p][w]));
+            });
+        });
+        distance
+    }
+}
