@@ -153,10 +153,13 @@ impl CellProblem {
             (AnyLandscape::Quadratic(quadratic), Dynamics::GaussianSgd(Covariance::Identity)) => {
                 self.quadratic(quadratic, |_| 1.0, key, isa)
             }
-            (AnyLandscape::Mlp(mlp), Dynamics::GaussianSgd(Covariance::Identity)) => {
-                let work = 6 * mlp.dim() as u64 * mlp.examples() as u64;
-                self.scalar_walk(mlp, GaussianSgd::isotropic(scale, eta, batch_size, work), key)
-            }
+            (AnyLandscape::Mlp(mlp), Dynamics::GaussianSgd(Covariance::Identity)) => match self.dtype {
+                Dtype::F32 => self.chain_walk(mlp, ChainNoise::Isotropic, key, isa),
+                Dtype::F64 => {
+                    let work = 6 * mlp.dim() as u64 * mlp.examples() as u64;
+                    self.scalar_walk(mlp, GaussianSgd::isotropic(scale, eta, batch_size, work), key)
+                }
+            },
             (AnyLandscape::Mlp(_), Dynamics::GaussianSgd(Covariance::Hessian)) => {
                 return Err(ProblemError::HessianOfMlp);
             }
@@ -164,12 +167,12 @@ impl CellProblem {
                 return Err(ProblemError::SampleInF64);
             }
             (AnyLandscape::Mlp(mlp), Dynamics::GaussianSgd(Covariance::Sample)) => {
-                self.chain_walk(mlp, ChainNoise::Sample, batch_size, key, isa)
+                self.chain_walk(mlp, ChainNoise::Sample, key, isa)
             }
             (AnyLandscape::Mlp(mlp), Dynamics::Sgd) => {
                 let step = Sgd::new(scale, eta, batch_size, mlp.examples()).ok_or(self.batch_size_error(mlp))?;
                 match self.dtype {
-                    Dtype::F32 => self.chain_walk(mlp, ChainNoise::Minibatch, batch_size, key, isa),
+                    Dtype::F32 => self.chain_walk(mlp, ChainNoise::Minibatch, key, isa),
                     Dtype::F64 => self.scalar_walk(mlp, step, key),
                 }
             }
@@ -227,20 +230,13 @@ impl CellProblem {
         ))
     }
 
-    fn chain_walk(
-        &self,
-        mlp: &Arc<Mlp>,
-        noise: ChainNoise,
-        batch_size: u64,
-        key: StreamKey,
-        isa: Isa,
-    ) -> Box<dyn Simulation> {
+    fn chain_walk(&self, mlp: &Arc<Mlp>, noise: ChainNoise, key: StreamKey, isa: Isa) -> Box<dyn Simulation> {
         Box::new(ChainWalk {
             landscape: Arc::clone(mlp),
             noise,
             scale: self.scale,
             eta: self.eta,
-            batch_size,
+            batch_size: self.batch_size,
             boundary: self.domain.boundary(self.scale),
             check_every: self.check_every,
             max_steps: self.max_steps,

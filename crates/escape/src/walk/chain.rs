@@ -8,12 +8,11 @@ use std::sync::Arc;
 use super::{Advance, Outcome, Queue, Simulation, TrialRecord, Walker, one_nan};
 use crate::domain::Boundary;
 use crate::dynamics::sgd::Minibatches;
-use crate::landscape::Landscape;
 use crate::landscape::mlp::Mlp;
 use crate::landscape::mlp::chain::{Chain, Pace};
 use crate::rng::{StreamKey, TrialStream};
 use crate::scale::Scale;
-use crate::simd::Isa;
+use crate::simd::{Isa, LANES};
 
 /// What moves a chain beside the mean gradient.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +23,8 @@ pub(crate) enum ChainNoise {
     /// w_i = 1/N + (ξ_i − ξ̄)/√(N·B), ξ_i ~ N(0, 1), has the mean ∇L and the covariance
     /// (1/B)·(1/N) Σ_i (∇ℓ_i − ∇L)(∇ℓ_i − ∇L)ᵀ, which is never formed.
     Sample,
+    /// Gaussian noise with C = I (Eq. 4).
+    Isotropic,
 }
 
 /// A cell on a perceptron.
@@ -52,14 +53,15 @@ impl Simulation for ChainWalk {
         let network = self.landscape.network();
         let (examples, batch) = match self.noise {
             ChainNoise::Minibatch => (0, self.batch_size),
-            ChainNoise::Sample => (network.examples(), network.examples() as u64),
+            ChainNoise::Sample | ChainNoise::Isotropic => (network.examples(), network.examples() as u64),
         };
         Box::new(ChainWalker {
             walk: self,
             chain: Chain::new(network, self.isa),
             stream: TrialStream::new(self.key, 0, self.isa),
             batches: Minibatches::of(network.examples() as u32),
-            weights: vec![0.0; examples],
+            weights: vec![1.0 / network.examples() as f32; examples],
+            normals: Vec::new(),
             trial: None,
             steps: 0,
             slice: (OPERATIONS_BETWEEN_LOOKS / (network.operations() * batch).max(1)).clamp(1, 1 << 16),
@@ -68,7 +70,6 @@ impl Simulation for ChainWalk {
                 Boundary::BaseExcess(depth) => self.landscape.safe_radius(depth).powi(2),
             },
             z: vec![0.0; network.dim()],
-            workspace: self.landscape.workspace(),
         })
     }
 }
@@ -80,6 +81,7 @@ struct ChainWalker<'a> {
     batches: Minibatches,
     /// Of all examples, where there is a use for them.
     weights: Vec<f32>,
+    normals: Vec<f32>,
     trial: Option<u64>,
     /// Steps of the trial.
     steps: u64,
@@ -88,7 +90,6 @@ struct ChainWalker<'a> {
     /// ‖z‖² below which a state is proved to be in the sublevel set.
     safe_square: f64,
     z: Vec<f64>,
-    workspace: <Mlp as Landscape>::Workspace,
 }
 
 impl Walker for ChainWalker<'_> {
@@ -135,7 +136,7 @@ impl ChainWalker<'_> {
                 let overflowed = Boundary::SquaredRadius(f64::INFINITY).left(square);
                 let due = (self.steps + made).is_multiple_of(every);
                 let proved_inside = square < self.safe_square;
-                let left = overflowed || due && !proved_inside && self.walk.boundary.left(self.excess());
+                let left = overflowed || due && !proved_inside && self.walk.boundary.left(self.chain.excess_loss());
                 (made, left)
             }
         }
@@ -143,7 +144,7 @@ impl ChainWalker<'_> {
 
     /// Up to so many steps, until ‖z‖² is not below `bound`; how many were made, and ‖z‖² then.
     fn step(&mut self, steps: u64, bound: f64) -> (u64, f64) {
-        let Self { walk, chain, stream, batches, weights, .. } = self;
+        let Self { walk, chain, stream, batches, .. } = self;
         let drift = (walk.eta * walk.scale.hessian_factor()) as f32;
         match walk.noise {
             ChainNoise::Minibatch => {
@@ -151,11 +152,10 @@ impl ChainWalker<'_> {
                 let walked = chain.walk(pace, &mut |batch| batches.draw(batch, |n| stream.below(n)));
                 (walked.steps, walked.squared_distance)
             }
-            ChainNoise::Sample => {
+            ChainNoise::Sample | ChainNoise::Isotropic => {
                 let mut square = f64::NAN;
                 for made in 1..=steps {
-                    sample_weights(stream, walk.batch_size, weights);
-                    square = chain.weighted_step(weights, drift);
+                    square = self.full_batch_step(drift);
                     if Boundary::SquaredRadius(bound).left(square) {
                         return (made, square);
                     }
@@ -165,15 +165,31 @@ impl ChainWalker<'_> {
         }
     }
 
-    /// L(θ) − L(θ*) over all examples.
-    fn excess(&mut self) -> f64 {
-        self.chain.write_displacement(&mut self.z);
-        self.walk.landscape.excess_loss(&self.z, &mut self.workspace)
+    /// One step with the gradients of all examples; ‖z‖² after it.
+    fn full_batch_step(&mut self, drift: f32) -> f64 {
+        let Self { walk, chain, stream, weights, normals, .. } = self;
+        if let ChainNoise::Sample = walk.noise {
+            sample_weights(stream, walk.batch_size, weights);
+            return chain.weighted_step(weights, drift);
+        }
+        chain.weighted_step(weights, drift);
+        let deviation = walk.eta * (walk.scale.alpha / walk.batch_size as f64).sqrt();
+        normals.resize(64 * LANES, 0.0);
+        // What is left of the last buffer goes: every step draws as many of them.
+        let mut at = normals.len();
+        chain.add_noise(deviation as f32, &mut |out| {
+            if at == normals.len() {
+                stream.normals(normals);
+                at = 0;
+            }
+            out.copy_from_slice(&normals[at..at + LANES]);
+            at += LANES;
+        })
     }
 
     fn record(&mut self, trial: u64, left: bool) -> TrialRecord {
-        let excess = self.excess();
-        let exit_loss = one_nan(self.walk.scale.beta * excess);
+        let exit_loss = one_nan(self.walk.scale.beta * self.chain.excess_loss());
+        self.chain.write_displacement(&mut self.z);
         let square: f64 = self.z.iter().map(|z| z * z).sum();
         let exit_radius = one_nan((square / self.walk.scale.alpha).sqrt());
         let outcome = Outcome::of(left, exit_loss, exit_radius);

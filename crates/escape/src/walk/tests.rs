@@ -3,6 +3,7 @@ use crate::data::Examples;
 use crate::domain::Domain;
 use crate::dynamics::{Covariance, Dynamics};
 use crate::ensemble::RangeQueue;
+use crate::landscape::mlp::chain::Chain;
 use crate::landscape::mlp::{Activation, Mlp, Model, Shape};
 use crate::landscape::quadratic::Quadratic;
 use crate::landscape::{Curvature, Landscape};
@@ -173,7 +174,9 @@ fn network(dynamics: Dynamics, domain: Domain, dtype: Dtype) -> CellProblem {
 #[test]
 fn every_instruction_set_gives_the_same_rows_on_networks() {
     let ball = Domain::Ball { radius: 0.3, follows_alpha: true };
-    for dynamics in [Dynamics::Sgd, Dynamics::GaussianSgd(Covariance::Sample)] {
+    for dynamics in
+        [Dynamics::Sgd, Dynamics::GaussianSgd(Covariance::Sample), Dynamics::GaussianSgd(Covariance::Identity)]
+    {
         for domain in [ball, Domain::Sublevel { depth: 1e-3 }] {
             let problem = network(dynamics, domain, Dtype::F32);
             let reference = run_on(Isa::Portable, &problem, 0..6);
@@ -187,18 +190,24 @@ fn every_instruction_set_gives_the_same_rows_on_networks() {
     }
 }
 
-/// H0: f32 and f64 have the same mean exit step. 400 trials each; z beyond 5 happens by chance with probability 6e-7.
+/// H0: f32 and f64 have the same mean exit step. 400 trials each, of two dynamics; z beyond 5 happens by chance with
+/// probability 6e-7 each.
 #[test]
 fn chains_leave_when_the_reference_does() {
+    leave_when_the_reference_does(Dynamics::Sgd, 0.3);
+    leave_when_the_reference_does(Dynamics::GaussianSgd(Covariance::Identity), 5.0);
+}
+
+fn leave_when_the_reference_does(dynamics: Dynamics, radius: f64) {
     let means = [Dtype::F32, Dtype::F64].map(|dtype| {
-        let problem = network(Dynamics::Sgd, Domain::Ball { radius: 0.3, follows_alpha: true }, dtype);
+        let problem = network(dynamics, Domain::Ball { radius, follows_alpha: true }, dtype);
         let steps: Vec<f64> = run_all(&problem, 0..400).iter().map(|record| record.steps as f64).collect();
         let mean = steps.iter().sum::<f64>() / 400.0;
         (mean, steps.iter().map(|steps| (steps - mean).powi(2)).sum::<f64>() / 400.0 / 399.0)
     });
     let z = (means[0].0 - means[1].0) / (means[0].1 + means[1].1).sqrt();
-    println!("{means:?}");
-    assert!(z.abs() < 5.0 && means[0].0 > 5.0, "{means:?}: z = {z}");
+    println!("{dynamics:?} {means:?}");
+    assert!(z.abs() < 5.0 && means[0].0 > 5.0, "{dynamics:?} {means:?}: z = {z}");
 }
 
 #[test]
@@ -232,6 +241,27 @@ fn the_loss_within_the_safe_radius_is_below_the_bound() {
             let norm = direction.iter().map(|x| x * x).sum::<f64>().sqrt();
             let z: Vec<f64> = direction.iter().map(|x| x * radius / norm).collect();
             assert!(mlp.excess_loss(&z, &mut workspace) < excess, "{excess}, direction {k}");
+        }
+    }
+}
+
+/// To f32's resolution of the loss.
+#[test]
+fn a_row_of_a_chain_has_the_loss_that_the_reference_computes() {
+    let problem = network(Dynamics::Sgd, Domain::Ball { radius: 0.3, follows_alpha: true }, Dtype::F32);
+    let AnyLandscape::Mlp(mlp) = &problem.landscape else { panic!("a network") };
+    let mut workspace = mlp.workspace();
+    let mut z = vec![0.0; mlp.dim()];
+    for isa in Isa::available() {
+        let mut chain = Chain::new(mlp.network(), isa);
+        assert_eq!(chain.excess_loss(), 0.0);
+        for size in [1e-3, 0.1, 10.0] {
+            z.iter_mut().enumerate().for_each(|(i, z)| *z = size * (i as f64 * 0.37).sin());
+            chain.read_displacement(&z);
+            chain.write_displacement(&mut z);
+            let (found, expected) = (chain.excess_loss(), mlp.excess_loss(&z, &mut workspace));
+            let tolerance = 2e-6 * (mlp.loss_at_minimum() + expected.abs());
+            assert!((found - expected).abs() < tolerance, "{isa}, {size}: {found} against {expected}");
         }
     }
 }

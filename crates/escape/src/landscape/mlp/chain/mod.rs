@@ -14,6 +14,7 @@
 //! | `pass` | one pass over the hidden units: ends a step, and begins the next |
 //! | `forward`, `backward` | its kernels |
 //! | `outputs` | between forward and backward: the outputs, their slopes, b₂ |
+//! | `loss` | the loss over all examples |
 //! | `walk` | steps, one after the other |
 //! | `single` | the same for batches of one example, in one pass |
 //! | `noise` | Gaussian noise in every direction |
@@ -22,6 +23,7 @@
 mod backward;
 mod buffers;
 mod forward;
+mod loss;
 mod network;
 mod noise;
 mod outputs;
@@ -39,6 +41,7 @@ pub use network::Network;
 pub use walk::Walked;
 
 use buffers::Buffers;
+use loss::Loss;
 use noise::Noise;
 use row::Row;
 use single::SingleWalk;
@@ -128,6 +131,19 @@ impl<'a> Chain<'a> {
         }
         let Self { network, buffers, tiles, .. } = self;
         self.isa.run(Walk { network, buffers, tiles, batches, steps, drift, bound })
+    }
+
+    /// L(θ* + z) − L(θ*) over all examples, both in f32 as the steps are; of the order of 10⁻⁷ L right. NaN or infinite
+    /// where the loss is.
+    pub fn excess_loss(&mut self) -> f64 {
+        let network = self.network;
+        let at_minimum = *network.loss.get_or_init(|| Chain::new(network, self.isa).loss());
+        self.loss() - at_minimum
+    }
+
+    fn loss(&mut self) -> f64 {
+        let Self { network, buffers, tiles: [tile, _], .. } = self;
+        self.isa.run(Loss { network, buffers, tile })
     }
 
     /// z, in θ's layout.

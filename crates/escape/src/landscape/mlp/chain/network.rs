@@ -1,5 +1,7 @@
 //! What all chains of a network share: its shape, θ*, and the examples, as f32.
 
+use std::sync::OnceLock;
+
 use super::row::{Layout, Row};
 use crate::landscape::mlp::{Activation, Mlp, Model, Shape};
 use crate::simd::LANES;
@@ -18,6 +20,8 @@ pub struct Network {
     pub(super) inputs: Vec<Row>,
     /// `[examples]`; all below the number of classes.
     pub(super) labels: Vec<u32>,
+    /// L(θ*) as a chain computes it, once one has.
+    pub(super) loss: OnceLock<f64>,
 }
 
 impl Network {
@@ -51,6 +55,7 @@ impl Network {
             bias,
             inputs,
             labels: examples.labels().to_vec(),
+            loss: OnceLock::new(),
         }
     }
 

@@ -8,7 +8,7 @@ use super::tile::{Tile, pieces};
 use crate::simd::{Kernel, LANES, Simd};
 
 /// Examples in a tile, at most. The activations of a tile should not leave the cache before it comes back.
-const TILE: usize = 96;
+pub(super) const TILE: usize = 96;
 
 /// Where the examples of a step, and what they count, come from.
 pub(super) enum Batches<'a> {

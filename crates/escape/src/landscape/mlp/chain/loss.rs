@@ -1,0 +1,59 @@
+//! The loss over all examples where a chain is: what a sublevel set, and the row of a trial, ask for.
+
+use super::buffers::Buffers;
+use super::network::Network;
+use super::pass::pass;
+use super::tile::{Tile, pieces};
+use super::walk::{TILE, fold};
+use crate::simd::{Kernel, LANES, Simd};
+
+/// L(θ* + z): the examples go forward as in a step, and stop there. Residuals are f32, their squares are summed in f64.
+pub(super) struct Loss<'a> {
+    pub(super) network: &'a Network,
+    pub(super) buffers: &'a mut Buffers,
+    pub(super) tile: &'a mut Tile,
+}
+
+impl Kernel for Loss<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> f64 {
+        let Self { network, buffers, tile } = self;
+        let count = network.examples();
+        let (_, most) = pieces(count, TILE).next().unwrap_or_default();
+        buffers.reserve(network, most, false);
+        let mut sum = s.splat_d(0.0);
+        for (start, len) in pieces(count, TILE) {
+            tile.load(network, len, |k| (start + k, 0.0));
+            // With the factor 1 the slopes are the residuals themselves.
+            tile.factors.fill(1.0);
+            pass(s, network, buffers, None, Some(tile));
+            for residuals in &tile.slopes {
+                let residuals = s.load(&residuals.0);
+                sum = s.add_d(sum, s.widen(s.mul(residuals, residuals)));
+            }
+        }
+        let mut lanes = [0.0; LANES];
+        s.store_d(sum, &mut lanes);
+        let mean = fold(lanes) / (count * network.shape().classes) as f64;
+        // Not even the product with 0: ‖θ‖² can overflow where the loss does not.
+        if network.weight_decay == 0.0 {
+            mean
+        } else {
+            mean + 0.5 * network.weight_decay * theta_square(network, buffers)
+        }
+    }
+}
+
+/// ‖θ* + z‖².
+fn theta_square(network: &Network, buffers: &Buffers) -> f64 {
+    let rows = network.theta.iter().zip(&buffers.z).chain(network.bias.iter().zip(&buffers.bias));
+    let mut lanes = [0.0; LANES];
+    for (minimum, z) in rows {
+        for ((sum, minimum), z) in lanes.iter_mut().zip(minimum.0).zip(z.0) {
+            *sum += (f64::from(minimum) + f64::from(z)).powi(2);
+        }
+    }
+    fold(lanes)
+}
