@@ -17,9 +17,14 @@ macro_rules! by_size {
     };
     (@ $n:expr, $most:expr, $R:ident, $body:expr, $($size:literal)*) => {
         match $n {
-            $($size if $size <= $most => {
-                const $R: usize = $size;
-                $body
+            // The constant keeps what is never used from being compiled.
+            $($size if const { $size <= $most } => {
+                if const { $size <= $most } {
+                    const $R: usize = $size;
+                    $body
+                } else {
+                    unreachable!()
+                }
             })*
             _ => unreachable!("a block of more rows than there are registers for"),
         }
