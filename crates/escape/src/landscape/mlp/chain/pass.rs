@@ -96,10 +96,12 @@ fn add_block<S: Simd>(s: S, network: &Network, buffers: &mut Buffers, tile: &mut
                     })
                 };
             }
-            by_size!(len, S::BLOCK_ROWS, R => if S::BLOCK_VECTORS == 2 && count == 2 {
-                outputs!(2, R);
-            } else {
-                outputs!(1, R);
+            by_size!(len, S::BLOCK_ROWS, R => {
+                if const { S::BLOCK_VECTORS == 2 } {
+                    if count == 2 { outputs!(2, R) } else { outputs!(1, R) }
+                } else {
+                    outputs!(1, R);
+                }
             });
         }
     }
@@ -152,10 +154,9 @@ impl<'a, const W: usize> Strip<'a, W> {
         if !self.kept || back.is_none() {
             add_rows(s, theta_second, z_second, self.second);
         }
-        let wide = W == 2 && S::BLOCK_VECTORS == 2;
         if let Some(back) = back {
             let mut squares = [Row::ZERO; 2];
-            if wide {
+            if const { W == 2 && S::BLOCK_VECTORS == 2 } {
                 self.back::<S, 2>(s, back, 0, &mut squares);
             } else {
                 for group in 0..W {
@@ -167,7 +168,7 @@ impl<'a, const W: usize> Strip<'a, W> {
             }
         }
         if let Some(tile) = forward {
-            if wide {
+            if const { W == 2 && S::BLOCK_VECTORS == 2 } {
                 self.forward::<S, 2>(s, tile, 0);
             } else {
                 for group in 0..W {

@@ -125,7 +125,7 @@ impl<const DECAY: bool> Kernel for Step<'_, DECAY> {
         let mut strip = 0;
         while strip < wide {
             let (theta, z) = (&theta[strip * rows..], &mut z[strip * rows..]);
-            if S::BLOCK_VECTORS == 2 && strip + 1 < wide {
+            if const { S::BLOCK_VECTORS == 2 } && strip + 1 < wide {
                 let ((t, u), (x, y)) = (theta[..2 * rows].split_at(rows), z[..2 * rows].split_at_mut(rows));
                 let strips = Strips { theta: [t, u], z: [x, y], hidden: &mut hidden[strip..strip + 2] };
                 distance = common.step::<S, 2, 2>(s, strips, distance);
