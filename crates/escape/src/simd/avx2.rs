@@ -253,13 +253,9 @@ impl Simd for Avx2 {
         }
         macro_rules! fours {
             ($a:expr, $b:expr) => {
-                fold!(
-                    _mm256_permute2f128_ps,
-                    0x20,
-                    0x31,
-                    unsafe { _mm256_add_ps(x[$a][0], x[$a][1]) },
-                    unsafe { _mm256_add_ps(x[$b][0], x[$b][1]) }
-                )
+                fold!(_mm256_permute2f128_ps, 0x20, 0x31, unsafe { _mm256_add_ps(x[$a][0], x[$a][1]) }, unsafe {
+                    _mm256_add_ps(x[$b][0], x[$b][1])
+                })
             };
         }
         let mut halves = [unsafe { _mm256_setzero_ps() }; 2];

@@ -149,4 +149,3 @@ impl<'a> Chain<'a> {
         self.network.layout.pack(z, &mut self.buffers.z, &mut self.buffers.bias);
     }
 }
-

@@ -145,13 +145,7 @@ impl<'a, const W: usize> Strip<'a, W> {
     }
 
     #[inline(always)]
-    fn pass<S: Simd>(
-        mut self,
-        s: S,
-        back: Option<Backward<'_>>,
-        forward: Option<&Tile>,
-        mut distance: S::D,
-    ) -> S::D {
+    fn pass<S: Simd>(mut self, s: S, back: Option<Backward<'_>>, forward: Option<&Tile>, mut distance: S::D) -> S::D {
         let (theta_first, theta_second) = self.theta.split_at(self.first.len());
         let (z_first, z_second) = self.z.split_at(self.first.len());
         if back.is_none_or(|back| back.update.is_none()) {

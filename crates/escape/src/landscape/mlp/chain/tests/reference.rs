@@ -18,12 +18,12 @@ fn squared_norm(x: &[f64]) -> f64 {
 fn a_step_is_that_of_the_minibatch_gradient() {
     for shape in SHAPES {
         for activation in BOTH {
-            for (decay, size) in [(0.0, 1), (0.1, 1), (0.0, 2), (0.1, 7), (0.0, 12), (0.1, 70), (0.0, 300), (0.1, 200)] {
+            for (decay, size) in [(0.0, 1), (0.1, 1), (0.0, 2), (0.1, 7), (0.0, 12), (0.1, 70), (0.0, 300), (0.1, 200)]
+            {
                 let (model, theta, network) = problem(shape, activation, decay, 40);
                 let mut chain = Chain::new(&network, Isa::current());
                 let mut uniforms = Uniforms(11);
-                let z: Vec<f64> =
-                    uniforms.vector(model.dim(), 0.1).iter().map(|z| f64::from(*z as f32)).collect();
+                let z: Vec<f64> = uniforms.vector(model.dim(), 0.1).iter().map(|z| f64::from(*z as f32)).collect();
                 chain.read_displacement(&z);
                 let mut batch = vec![0; size];
                 uniforms.fill(40, &mut batch);
