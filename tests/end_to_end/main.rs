@@ -8,12 +8,12 @@ mod same_bytes;
 mod storage;
 mod versions;
 
-/// A sweep of a few seconds in a debug build: long enough to be killed in its middle.
+/// A sweep of a few seconds of one core: long enough to be killed in its middle.
 pub(crate) const SWEEP: &str = "\
 name: middling
 seed: 7
 landscape: {kind: quadratic, eigenvalues: [1.0, 0.25]}
-domain: {kind: sublevel, depth: 0.5}
+domain: {kind: sublevel, depth: 0.7}
 dynamics:
   - {kind: gaussian-sgd, covariance: hessian}
   - {kind: gaussian-sgd, covariance: identity}
@@ -22,7 +22,7 @@ grid:
   eta: [0.1, 0.2]
   batch_size: [1]
 trials: 4000
-max_steps: 20_000
+max_steps: 200_000
 ";
 
 /// A sweep of a moment.

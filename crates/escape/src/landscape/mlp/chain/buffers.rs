@@ -4,7 +4,7 @@ use super::network::Network;
 use super::row::Row;
 
 /// Strips in a block. The sums of the second layer are loaded and stored once a block, and W₂ of a block stays in L1.
-pub(super) const BLOCK: usize = 8;
+pub(super) const BLOCK: usize = 16;
 
 /// z, and buffers for tiles of up to `capacity` examples.
 #[derive(Debug, Clone)]

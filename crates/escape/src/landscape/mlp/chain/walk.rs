@@ -7,8 +7,9 @@ use super::row::Row;
 use super::tile::{Tile, pieces};
 use crate::simd::{Kernel, LANES, Simd};
 
-/// Examples in a tile, at most. The activations of a tile should not leave the cache before it comes back.
-pub(super) const TILE: usize = 96;
+/// Examples in a tile, at most. What more would save in loading and storing the gradient becomes little, and each takes
+/// 20 KB of activations where there are 5000 hidden units. Changes no bit.
+pub(super) const TILE: usize = 128;
 
 /// Where the examples of a step, and what they count, come from.
 pub(super) enum Batches<'a> {

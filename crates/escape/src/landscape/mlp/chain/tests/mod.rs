@@ -49,7 +49,7 @@ const fn shape(inputs: usize, hidden: usize, classes: usize) -> Shape {
 }
 
 /// Around the sizes of lanes, strips, blocks of strips, and register blocks.
-const SHAPES: [Shape; 12] = [
+const SHAPES: [Shape; 13] = [
     shape(1, 1, 1),
     shape(3, 7, 2),
     shape(2, 16, 3),
@@ -62,6 +62,7 @@ const SHAPES: [Shape; 12] = [
     shape(4, 256, 7),
     shape(3, 257, 6),
     shape(10, 300, 12),
+    shape(2, 1041, 3),
 ];
 
 const BOTH: [Activation; 2] = [Activation::Relu, Activation::Tanh];

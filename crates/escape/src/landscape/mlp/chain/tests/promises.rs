@@ -44,7 +44,7 @@ fn every_instruction_set_and_every_cutting_gives_the_same_bits() {
     for shape in SHAPES {
         for activation in BOTH {
             for (weight_decay, batch_size) in
-                [(0.0, 1), (0.01, 1), (0.0, 2), (0.01, 5), (0.0, 12), (0.0, 13), (0.01, 70), (0.0, 110)]
+                [(0.0, 1), (0.01, 1), (0.0, 2), (0.01, 5), (0.0, 12), (0.0, 13), (0.01, 70), (0.0, 140)]
             {
                 if batch_size * shape.hidden > 20_000 {
                     continue;
