@@ -39,9 +39,9 @@ pub(crate) const PARTS: [Part; 10] = [
     part("lanes-10d", "step of one trial", 400_000, || steps(quadratic::problem(10, Dtype::F32))),
     part("lanes-100d", "step of one trial", 40_000, || steps(quadratic::problem(100, Dtype::F32))),
     part("lanes-10d-f64", "step of one trial", 400_000, || steps(quadratic::problem(10, Dtype::F64))),
-    part("mlp-b10", "step", 10, || steps(mlp(5000, 10))),
-    part("mlp-small-b1", "step", 1000, || steps(mlp(50, 1))),
-    part("mlp-small-b100", "step", 100, || steps(mlp(50, 100))),
+    part("mlp-b10", "step", 40, || steps(mlp(5000, 10))),
+    part("mlp-small-b1", "step", 60_000, || steps(mlp(50, 1))),
+    part("mlp-small-b100", "step", 1000, || steps(mlp(50, 100))),
 ];
 
 const fn part(name: &'static str, unit: &'static str, units: u64, kernel: fn() -> Kernel) -> Part {
