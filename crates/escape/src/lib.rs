@@ -12,7 +12,8 @@
 //! | [`scale`] | the grid's α and β: L ↦ L_αβ |
 //! | [`domain`] | where a trial is still inside |
 //! | [`dynamics`] | one step of SGD and of its models |
-//! | [`walk`] | one trial, from θ* to its exit |
+//! | [`simd`] | sixteen lanes on every instruction set: what the kernels are written in |
+//! | [`walk`] | trials, from θ* to their exit |
 //! | [`ensemble`] | many trials on all cores |
 
 pub mod curvature;

@@ -12,8 +12,9 @@ use taugrid_worker::life::default_threads;
 
 use super::print;
 
-/// Coordinate steps a second of one core: the scalar path on a machine of 2024. For predictions of time alone.
-const COORDINATE_STEPS_A_SECOND: f64 = 3e7;
+/// Coordinate steps a second of one core: `taugrid bench core`'s W1 on a server with AVX-512. For predictions of time
+/// alone.
+const COORDINATE_STEPS_A_SECOND: f64 = 2e9;
 
 pub(crate) fn run(path: &Path, as_json: bool) -> Result<Exit, Failure> {
     let sweep = Sweep::load(path).map_err(Failure::usage)?;

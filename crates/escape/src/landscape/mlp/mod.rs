@@ -13,8 +13,9 @@
 //! | [`chain`] | fused f32 kernels: whole trials of SGD |
 //! | `chunks` | sums over all examples, on one thread or many, to the same bits |
 //!
-//! This is the scalar reference that faster kernels are tested against. Only +, ×, ÷ and √ are used, never a fused
-//! multiply-add, and every sum has one fixed order: the same θ gives the same bits on every machine.
+//! All but the chains is the f64 reference that they are tested against, and what θ* is trained with. There, only +, ×,
+//! ÷ and √ are used, never a fused multiply-add, and every sum has one fixed order: the same θ gives the same bits on
+//! every machine.
 
 pub mod activation;
 mod block;
