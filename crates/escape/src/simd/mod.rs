@@ -1,8 +1,8 @@
 //! Sixteen lanes on every instruction set: what the kernels are written in.
 //!
-//! A kernel is one generic function over [`Simd`]; [`Isa::run`] compiles it once for each instruction set and runs the
-//! best one that the machine has. Whatever the width of the registers, a [`Simd::F`] is *sixteen* f32 and a
-//! [`Simd::D`] *sixteen* f64, so that what a kernel computes, and the order in which it sums, does not depend on them.
+//! A kernel is one generic function over `Simd`; `Isa::run` compiles it once for each instruction set and runs the
+//! best one that the machine has. Whatever the width of the registers, a `Simd::F` is *sixteen* f32 and a
+//! `Simd::D` *sixteen* f64, so that what a kernel computes, and the order in which it sums, does not depend on them.
 //! Every operation here is one that IEEE 754 rounds in one way only; a fused multiply-add is fused everywhere. So all
 //! of them give the same bits.
 //!
