@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -104,7 +104,7 @@ impl Feed {
     }
 
     fn is_void(&self) -> bool {
-        self.stop.load(std::sync::atomic::Ordering::Relaxed)
+        self.stop.load(Ordering::Relaxed)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -261,7 +261,7 @@ mod tests {
         let stop = Arc::new(AtomicBool::new(false));
         let feed = Feed::new(work(1, 0..20, &stop));
         assert_eq!(feed.enlist(1), 1);
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        stop.store(true, Ordering::Relaxed);
         assert_eq!(feed.retire(), Retirement::Last);
         assert!(!feed.serves(&work(2, 0..1, &Arc::new(AtomicBool::new(false)))), "another session's");
         assert!(feed.serves(&work(2, 0..1, &stop)));

@@ -55,6 +55,12 @@ impl Simulation for ChainWalk {
             ChainNoise::Minibatch => (0, self.batch_size),
             ChainNoise::Sample | ChainNoise::Isotropic => (network.examples(), network.examples() as u64),
         };
+        // A sublevel set takes the loss over all examples, which is most of the work.
+        let tested = match self.boundary {
+            Boundary::SquaredRadius(_) => 0,
+            Boundary::BaseExcess(_) => network.examples() as u64 / self.check_every,
+        };
+        let operations = network.operations() * (batch + tested);
         Box::new(ChainWalker {
             walk: self,
             chain: Chain::new(network, self.isa),
@@ -64,7 +70,7 @@ impl Simulation for ChainWalk {
             normals: Vec::new(),
             trial: None,
             steps: 0,
-            slice: (OPERATIONS_BETWEEN_LOOKS / (network.operations() * batch).max(1)).clamp(1, 1 << 16),
+            slice: (OPERATIONS_BETWEEN_LOOKS / operations.max(1)).clamp(1, 1 << 16),
             safe_square: match self.boundary {
                 Boundary::SquaredRadius(_) => 0.0,
                 Boundary::BaseExcess(depth) => self.landscape.safe_radius(depth).powi(2),
