@@ -7,7 +7,7 @@
 //! | [`rng`] | keyed streams of uniforms and normals |
 //! | [`data`] | examples, synthetic or given |
 //! | [`landscape`] | losses with a known minimum: quadratics, the MLP |
-//! | [`curvature`] | Hessian-vector products, λmax by Lanczos |
+//! | [`curvature`] | eigenvalues, traces, Assumption 2 and C^½, from products or dense |
 //! | [`training`] | θ* by full-batch gradient descent |
 //! | [`scale`] | the grid's α and β: L ↦ L_αβ |
 //! | [`domain`] | where a trial is still inside |

@@ -1,0 +1,19 @@
+//! The curvature of a landscape, from matrix-vector products or from a dense matrix.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`symmetric`] | all eigenvalues and eigenvectors of a dense symmetric matrix |
+//! | [`lanczos`] | λmax, λmin and the top of the spectrum from products with vectors alone |
+//! | `tridiagonal` | the matrix that Lanczos' method makes, and its largest eigenvalue |
+//!
+//! All of it is f64, with +, −, ×, ÷ and √ only and every sum in one order: the same bits on every machine.
+
+pub mod lanczos;
+pub mod symmetric;
+mod tridiagonal;
+
+pub use lanczos::{
+    EigenvalueError, Extent, ExtremeEigenvalue, Spectrum, extreme_eigenvalues, largest_eigenvalue, smallest_eigenvalue,
+    top_eigenvalues,
+};
+pub use symmetric::{Eigen, EigenError, eigen};
