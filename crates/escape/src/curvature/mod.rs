@@ -4,16 +4,25 @@
 //! | --- | --- |
 //! | [`symmetric`] | all eigenvalues and eigenvectors of a dense symmetric matrix |
 //! | [`lanczos`] | λmax, λmin and the top of the spectrum from products with vectors alone |
+//! | [`trace`] | tr A by Hutchinson's estimator |
+//! | [`assumption`] | Assumption 2, C = H, as numbers |
+//! | [`factor`] | C^½ for C = H |
 //! | `tridiagonal` | the matrix that Lanczos' method makes, and its largest eigenvalue |
 //!
 //! All of it is f64, with +, −, ×, ÷ and √ only and every sum in one order: the same bits on every machine.
 
+pub mod assumption;
+pub mod factor;
 pub mod lanczos;
 pub mod symmetric;
+pub mod trace;
 mod tridiagonal;
 
+pub use assumption::{NoiseVersusHessian, noise_versus_hessian};
+pub use factor::HessianFactor;
 pub use lanczos::{
     EigenvalueError, Extent, ExtremeEigenvalue, Spectrum, extreme_eigenvalues, largest_eigenvalue, smallest_eigenvalue,
     top_eigenvalues,
 };
 pub use symmetric::{Eigen, EigenError, eigen};
+pub use trace::{Estimate, ProbeError};
