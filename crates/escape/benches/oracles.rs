@@ -9,7 +9,7 @@ mod oracle;
 
 fn main() {
     println!("{:20} {:>14} {:>14} {:>10} {:>7} {:>14}", "row", "exact", "measured", "s.e.", "z", "coord. steps/s");
-    for oracle in oracle::oracles() {
+    for oracle in oracle::chains() {
         let began = Instant::now();
         let (mean, error) = oracle.measure(20_211_107, 10_000);
         let z = (mean - oracle.exact) / error;

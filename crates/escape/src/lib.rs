@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | [`rng`] | keyed streams of uniforms and normals |
 //! | [`data`] | examples, synthetic or given |
-//! | [`landscape`] | losses with a known minimum: quadratics, the MLP |
+//! | [`landscape`] | losses with a known minimum: quadratics, wells, linear regression, the MLP |
 //! | [`curvature`] | eigenvalues, traces, Assumption 2 and C^½, from products or dense |
 //! | [`training`] | θ* by full-batch gradient descent |
 //! | [`scale`] | the grid's α and β: L ↦ L_αβ |
@@ -20,6 +20,7 @@ pub mod curvature;
 pub mod data;
 pub mod domain;
 pub mod dynamics;
+mod elementary;
 pub mod ensemble;
 pub mod landscape;
 pub mod problem;

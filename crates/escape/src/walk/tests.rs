@@ -29,12 +29,12 @@ fn problem(eta: f64, radius: f64, max_steps: u64) -> CellProblem {
 }
 
 /// The records of these trials, one after the other through one walker with all its lanes, in the order of the trials.
-fn run_all(problem: &CellProblem, trials: std::ops::Range<u64>) -> Vec<TrialRecord> {
+pub(super) fn run_all(problem: &CellProblem, trials: std::ops::Range<u64>) -> Vec<TrialRecord> {
     run_on(Isa::current(), problem, trials)
 }
 
 /// The same on this instruction set.
-fn run_on(isa: Isa, problem: &CellProblem, trials: std::ops::Range<u64>) -> Vec<TrialRecord> {
+pub(super) fn run_on(isa: Isa, problem: &CellProblem, trials: std::ops::Range<u64>) -> Vec<TrialRecord> {
     let simulation = problem.simulation_on(isa, 1, 2).expect("it can be simulated");
     let (mut walker, queue, mut records) = (simulation.walker(), RangeQueue::new(trials), Vec::new());
     while !walker.advance(&queue, &mut records).idle {}
