@@ -164,7 +164,7 @@ mod tests {
 
     /// λmax = 2, λmin = ½, tr = 3, ‖∇L(θ*)‖ = 0.01.
     fn curvature() -> Curvature {
-        Curvature { lambda_max: 2.0, lambda_min: Some(0.5), trace: Some(3.0), gradient_norm: 0.01 }
+        Curvature { lambda_max: 2.0, lambda_min: Some(0.5), trace: Some(3.0), gradient_norm: 0.01, noise: None }
     }
 
     fn ball(follows_alpha: bool) -> DomainSpec {

@@ -62,7 +62,7 @@ pub fn landscape(hidden: usize, examples: u32) -> Result<Arc<Mlp>, SuiteError> {
     let shape = Shape { inputs: INPUTS, hidden, classes: CLASSES };
     let theta = shape.initial_parameters(|| stream.uniform());
     // No step looks at it.
-    let curvature = Curvature { lambda_max: 1.0, lambda_min: None, trace: None, gradient_norm: 0.0 };
+    let curvature = Curvature { lambda_max: 1.0, lambda_min: None, trace: None, gradient_norm: 0.0, noise: None };
     Ok(Arc::new(Mlp::new(shape, Activation::Relu, 0.0, examples, theta, curvature)?))
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use serde::{Deserialize, Serialize};
+use taugrid_escape::curvature::NoiseVersusHessian;
 use taugrid_escape::data::{DataError, Examples};
 use taugrid_escape::landscape::mlp::Shape;
 
@@ -40,6 +41,14 @@ pub struct Artifact {
     pub lambda_max: f64,
     /// An eigenvalue of H* lies within this of `lambda_max`.
     pub lambda_max_residual: f64,
+    /// λmin(H*), or above it.
+    pub lambda_min: f64,
+    /// An eigenvalue of H* lies within this of `lambda_min`.
+    pub lambda_min_residual: f64,
+    /// The covariance of the gradient noise beside H*, tr H* among it.
+    pub noise: NoiseVersusHessian,
+    /// The standard error of tr H*.
+    pub trace_error: f64,
 }
 
 /// What does not fit into a tensor.
@@ -57,10 +66,19 @@ struct Metadata {
     gradient_norm: f64,
     lambda_max: f64,
     lambda_max_residual: f64,
+    lambda_min: f64,
+    lambda_min_residual: f64,
+    trace: f64,
+    trace_error: f64,
+    hessian_norm: f64,
+    noise_trace: f64,
+    noise_norm: f64,
+    noise_hessian_inner: f64,
+    probes: usize,
 }
 
-/// The one format there is so far.
-const FORMAT: u32 = 1;
+/// The format that is written and read. Format 1 had nothing of λmin, the trace and the noise.
+const FORMAT: u32 = 2;
 const KEY: &str = "taugrid";
 const TENSORS: [&str; 3] = ["inputs", "labels", "theta"];
 
@@ -111,6 +129,15 @@ impl Artifact {
             gradient_norm: self.gradient_norm,
             lambda_max: self.lambda_max,
             lambda_max_residual: self.lambda_max_residual,
+            lambda_min: self.lambda_min,
+            lambda_min_residual: self.lambda_min_residual,
+            trace: self.noise.trace_hessian,
+            trace_error: self.trace_error,
+            hessian_norm: self.noise.hessian_norm,
+            noise_trace: self.noise.trace_noise,
+            noise_norm: self.noise.noise_norm,
+            noise_hessian_inner: self.noise.inner,
+            probes: self.noise.probes,
         });
         let reals = |values: &[f64]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
         let (theta, inputs) = (reals(&self.theta), reals(self.examples.inputs()));
@@ -162,6 +189,14 @@ impl Artifact {
             ("gradient_norm", metadata.gradient_norm, false),
             ("lambda_max", metadata.lambda_max, true),
             ("lambda_max_residual", metadata.lambda_max_residual, false),
+            ("lambda_min", metadata.lambda_min, true),
+            ("lambda_min_residual", metadata.lambda_min_residual, false),
+            ("trace", metadata.trace, true),
+            ("trace_error", metadata.trace_error, false),
+            ("hessian_norm", metadata.hessian_norm, false),
+            ("noise_trace", metadata.noise_trace, false),
+            ("noise_norm", metadata.noise_norm, false),
+            ("noise_hessian_inner", metadata.noise_hessian_inner, true),
         ] {
             finite(name, value)?;
             if value < 0.0 && !signed {
@@ -181,6 +216,17 @@ impl Artifact {
             gradient_norm: metadata.gradient_norm,
             lambda_max: metadata.lambda_max,
             lambda_max_residual: metadata.lambda_max_residual,
+            lambda_min: metadata.lambda_min,
+            lambda_min_residual: metadata.lambda_min_residual,
+            noise: NoiseVersusHessian {
+                trace_noise: metadata.noise_trace,
+                trace_hessian: metadata.trace,
+                noise_norm: metadata.noise_norm,
+                hessian_norm: metadata.hessian_norm,
+                inner: metadata.noise_hessian_inner,
+                probes: metadata.probes,
+            },
+            trace_error: metadata.trace_error,
         })
     }
 

@@ -123,9 +123,10 @@ fn perceptron(spec: &MlpSpec, artifact: &Artifact) -> Result<Mlp, LandscapeError
     }
     let curvature = Curvature {
         lambda_max: artifact.lambda_max,
-        lambda_min: None,
-        trace: None,
+        lambda_min: Some(artifact.lambda_min),
+        trace: Some(artifact.noise.trace_hessian),
         gradient_norm: artifact.gradient_norm,
+        noise: Some(artifact.noise),
     };
     let mlp = Mlp::new(
         artifact.shape,

@@ -58,7 +58,11 @@ fn an_artifact_is_made_the_same_each_time_and_survives_the_wire() {
     assert_eq!(losses.len(), 201);
     assert!(losses[200] < 0.3 * losses[0], "{losses:?}");
     assert_eq!(artifact.loss, losses[200]);
-    assert!(matches!(told.last(), Some(Preparation::Curvature { products, .. }) if *products > 1));
+    let products = told.iter().filter(|step| matches!(step, Preparation::Curvature { .. })).count();
+    // d products span the whole space: λmin is exact.
+    assert!(products > 1 && products <= artifact.theta.len(), "{products}");
+    assert!(artifact.lambda_min < artifact.lambda_max && artifact.lambda_min_residual <= 1e-6 * artifact.lambda_max);
+    assert!(matches!(told.last(), Some(Preparation::Noise { probe: 30, probes: 30 })));
 
     let bytes = artifact.encode();
     assert_eq!(bytes, prepared(&sweep(SWEEP)).encode());
@@ -170,7 +174,8 @@ fn forged_artifacts_are_refused() {
     assert!(Artifact::decode(b"").is_err());
 
     for (from, to, refusal) in [
-        ("\"format\":1", "\"format\":2", "the artifact has format 2; this version reads format 1"),
+        ("\"format\":2", "\"format\":1", "the artifact has format 1; this version reads format 2"),
+        ("\"format\":2", "\"format\":3", "the artifact has format 3; this version reads format 2"),
         (
             "\"hidden\":4",
             "\"hidden\":5",
@@ -232,9 +237,11 @@ fn preparation_stops_when_told_to_in_training_and_after() {
             |step: Preparation| if at(&step) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
         sweep(SWEEP).prepare(&mut progress)
     };
-    for at in [(|step| matches!(step, Preparation::Training { epoch: 1, .. })) as fn(&Preparation) -> bool, |step| {
-        matches!(step, Preparation::Curvature { .. })
-    }] {
+    for at in [
+        (|step| matches!(step, Preparation::Training { epoch: 1, .. })) as fn(&Preparation) -> bool,
+        |step| matches!(step, Preparation::Curvature { .. }),
+        |step| matches!(step, Preparation::Noise { probe: 3, .. }),
+    ] {
         assert!(matches!(stops(at), Err(taugrid_sweep::PrepareError::Stopped)));
     }
 }

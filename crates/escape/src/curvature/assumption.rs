@@ -34,6 +34,12 @@ impl NoiseVersusHessian {
         self.inner / (self.noise_norm * self.hessian_norm)
     }
 
+    /// The β at which C_αβ comes closest to H_αβ, ⟨C, H⟩/‖C‖², for every α; at it the distance is √(1 − alignment²).
+    /// NaN if C is 0.
+    pub fn closest_beta(&self) -> f64 {
+        self.inner / (self.noise_norm * self.noise_norm)
+    }
+
     /// ‖C_αβ − H_αβ‖/‖H_αβ‖, how much of H_αβ Assumption 2 gets wrong in the cell (α, β): 0 where it holds. As C_αβ
     /// carries β²α and H_αβ αβ, it is ‖βC − H‖/‖H‖ for every α. NaN if H is 0.
     ///
@@ -140,6 +146,9 @@ mod tests {
         let square: f64 = c.iter().zip(&h).map(|(c, h)| (beta * beta * alpha * c - alpha * beta * h).powi(2)).sum();
         let expected = square.sqrt() / (alpha * beta * 11.0_f64.sqrt());
         assert!((found.distance(alpha, beta) - expected).abs() < 1e-14);
+        let (closest, least) = (found.closest_beta(), found.distance(1.0, found.closest_beta()));
+        assert!((closest - 0.2).abs() < 1e-15 && (least - (1.0 - 1.0 / 55.0_f64).sqrt()).abs() < 1e-15);
+        assert!(found.distance(1.0, closest - 0.01) > least && found.distance(1.0, closest + 0.01) > least);
         // Nothing in common: the distance is Pythagoras'.
         let apart = of(&[1.0, 0.0], &[0.0, 1.0], 3);
         assert_eq!((apart.alignment(), apart.distance(1.0, 1.0)), (0.0, 2.0_f64.sqrt()));

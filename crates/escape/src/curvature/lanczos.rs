@@ -132,11 +132,11 @@ pub fn smallest_eigenvalue(
 pub struct Extent {
     /// λmax is found when its residual is at most so many times |λmax|.
     pub tolerance: f64,
-    /// Products for λmax.
+    /// Products for λmax, and for both together.
     pub max_iterations: usize,
     /// λmin is found when its residual is at most so many times |λmax|.
     pub smallest_tolerance: f64,
-    /// Further products for λmin, as a share of those that λmax took.
+    /// Further products for λmin at most, as a share of those that λmax took.
     pub smallest_share: f64,
 }
 
@@ -155,19 +155,15 @@ pub fn extreme_eigenvalues(
     extent: Extent,
 ) -> Result<(ExtremeEigenvalue, ExtremeEigenvalue), EigenvalueError> {
     let mut krylov = Krylov::new(dim, start, extent.max_iterations)?;
-    let (largest, more) = loop {
+    let largest = loop {
         krylov.multiply(&mut apply)?;
         let found = krylov.largest();
-        if found.residual <= extent.tolerance * found.value.abs() {
-            let more = found.iterations as f64 * extent.smallest_share;
-            break (found, more as usize);
-        }
-        if !krylov.extend(extent.max_iterations) {
-            let more = if krylov.invariant() { 0.0 } else { found.iterations as f64 * extent.smallest_share };
-            break (found, more as usize);
+        if found.residual <= extent.tolerance * found.value.abs() || !krylov.extend(extent.max_iterations) {
+            break found;
         }
     };
-    let last = largest.iterations.saturating_add(more);
+    let more = (largest.iterations as f64 * extent.smallest_share) as usize;
+    let last = largest.iterations.saturating_add(more).min(extent.max_iterations);
     loop {
         let smallest = krylov.smallest();
         if smallest.residual <= extent.smallest_tolerance * largest.value.abs() || !krylov.extend(last) {

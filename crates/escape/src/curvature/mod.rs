@@ -7,6 +7,7 @@
 //! | [`trace`] | tr A by Hutchinson's estimator |
 //! | [`assumption`] | Assumption 2, C = H, as numbers |
 //! | [`factor`] | C^½ for C = H |
+//! | [`sphere`] | ΔL: the least loss on a sphere |
 //! | `tridiagonal` | the matrix that Lanczos' method makes, and its largest eigenvalue |
 //!
 //! All of it is f64, with +, −, ×, ÷ and √ only and every sum in one order: the same bits on every machine.
@@ -14,6 +15,7 @@
 pub mod assumption;
 pub mod factor;
 pub mod lanczos;
+pub mod sphere;
 pub mod symmetric;
 pub mod trace;
 mod tridiagonal;
@@ -24,5 +26,6 @@ pub use lanczos::{
     EigenvalueError, Extent, ExtremeEigenvalue, Spectrum, extreme_eigenvalues, largest_eigenvalue, smallest_eigenvalue,
     top_eigenvalues,
 };
+pub use sphere::{Depth, depth_on_sphere};
 pub use symmetric::{Eigen, EigenError, eigen};
 pub use trace::{Estimate, ProbeError};

@@ -8,6 +8,8 @@ pub mod quadratic;
 pub mod regression;
 pub mod well;
 
+use crate::curvature::NoiseVersusHessian;
+
 /// A loss with a known minimum θ*.
 ///
 /// Implementations are pure: the same z gives the same bits on every machine and thread, whatever the workspace
@@ -56,10 +58,12 @@ pub trait WeightedLoss: ExampleLoss {
 pub struct Curvature {
     /// λmax(H*), the sharpness (Definition 3).
     pub lambda_max: f64,
-    /// λmin(H*), where it can be had.
+    /// λmin(H*), where it can be had. Of a network it is an upper bound, near λmin as Lanczos' method converged.
     pub lambda_min: Option<f64>,
-    /// tr H*, where it can be had.
+    /// tr H*, where it can be had. Of a network it is an estimate.
     pub trace: Option<f64>,
     /// ‖∇L(θ*)‖: how far θ* is from being a minimum.
     pub gradient_norm: f64,
+    /// How far the covariance of the examples' gradients is from H* (Assumption 2), where there are examples.
+    pub noise: Option<NoiseVersusHessian>,
 }

@@ -27,6 +27,7 @@ impl Quadratic {
             lambda_min: Some(eigenvalues.iter().copied().fold(f64::MAX, f64::min)),
             trace: Some(eigenvalues.iter().sum()),
             gradient_norm: 0.0,
+            noise: None,
         };
         Some(Self { eigenvalues, basis: None, curvature })
     }

@@ -159,7 +159,7 @@ fn network(dynamics: Dynamics, domain: Domain, dtype: Dtype) -> CellProblem {
     });
     let model = Model::new(shape, Activation::Tanh, 0.001, examples).expect("valid");
     let trained = train(&model, theta, 4000, 0.4, &mut |_| ControlFlow::Continue(())).expect("converges");
-    let curvature = Curvature { lambda_max: 1.0, lambda_min: None, trace: None, gradient_norm: 0.0 };
+    let curvature = Curvature { lambda_max: 1.0, lambda_min: None, trace: None, gradient_norm: 0.0, noise: None };
     CellProblem {
         landscape: AnyLandscape::Mlp(Arc::new(Mlp::around(model, trained.theta, curvature).expect("finite"))),
         domain,

@@ -11,6 +11,8 @@
 //! | `packed` | θ as the kernels read it |
 //! | `block`, `tangent` | the kernels: forward, backward, and Pearlmutter's R-operator |
 //! | [`chain`] | fused f32 kernels: whole trials of SGD |
+//! | `noise` | gradients of single examples along a direction and weighted, their covariance times a vector |
+//! | `hessian` | the dense Hessian |
 //! | `chunks` | sums over all examples, on one thread or many, to the same bits |
 //!
 //! All but the chains is the f64 reference that they are tested against, and what θ* is trained with. There, only +, ×,
@@ -23,9 +25,11 @@ mod bound;
 pub mod chain;
 mod chunks;
 mod error;
+mod hessian;
 pub(crate) mod lanes;
 pub mod minimum;
 pub mod model;
+mod noise;
 mod packed;
 pub mod shape;
 mod tangent;
@@ -35,6 +39,7 @@ mod tests;
 
 pub use activation::Activation;
 pub use error::MlpError;
+pub use hessian::MAX_DENSE;
 pub use minimum::Mlp;
 pub use model::Model;
 pub use shape::{Shape, Tensors};

@@ -29,12 +29,12 @@ pub struct Model {
 /// sums over all examples are taken on one thread or in rayon's pool, and changes no bit of them.
 #[derive(Debug)]
 pub struct Workspace {
-    parameters: Packed,
+    pub(super) parameters: Packed,
     /// Empty until the first Hessian-vector product.
-    direction: Option<Packed>,
-    total: Packed,
+    pub(super) direction: Option<Packed>,
+    pub(super) total: Packed,
     /// At least one.
-    slots: Vec<Slot>,
+    pub(super) slots: Vec<Slot>,
 }
 
 impl Model {
@@ -221,7 +221,7 @@ impl Model {
         self.write_mean(total, self.examples.len(), v, out);
     }
 
-    fn pack(&self, into: &mut Packed, theta: &[f64]) {
+    pub(super) fn pack(&self, into: &mut Packed, theta: &[f64]) {
         assert_eq!(theta.len(), self.dim(), "a vector of another length than theta");
         into.pack(self.shape, theta);
     }

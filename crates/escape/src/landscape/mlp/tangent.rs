@@ -23,7 +23,7 @@ pub(super) struct Tangent {
     /// R{t}, `[groups]`.
     hidden: Vec<[Lanes; BLOCK]>,
     /// R{W₂t} in eight partial sums, `[classes]`.
-    sums: Vec<[Lanes; BLOCK]>,
+    pub(super) sums: Vec<[Lanes; BLOCK]>,
     /// R{g}, `[classes]`.
     output_slopes: Vec<PerExample>,
 }

@@ -3,6 +3,7 @@
 mod derivatives;
 mod hand;
 mod naive;
+mod noise;
 mod promises;
 
 use std::sync::Arc;

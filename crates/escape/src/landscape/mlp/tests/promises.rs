@@ -7,7 +7,8 @@ use super::super::{Activation, Mlp, MlpError, Model, Shape};
 use super::{BOTH, SHAPES, Uniforms, model_and_theta, relative_distance};
 use crate::landscape::{Curvature, ExampleLoss, Landscape};
 
-const CURVATURE: Curvature = Curvature { lambda_max: 1.0, lambda_min: None, trace: None, gradient_norm: 0.0 };
+const CURVATURE: Curvature =
+    Curvature { lambda_max: 1.0, lambda_min: None, trace: None, gradient_norm: 0.0, noise: None };
 
 fn bits(x: &[f64]) -> Vec<u64> {
     x.iter().map(|x| x.to_bits()).collect()
