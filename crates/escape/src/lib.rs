@@ -15,7 +15,9 @@
 //! | [`simd`] | sixteen lanes on every instruction set: what the kernels are written in |
 //! | [`walk`] | trials, from θ* to their exit |
 //! | [`ensemble`] | many trials on all cores |
+//! | [`action`] | large deviations: steepness, quasi-potential, the path of an escape |
 
+pub mod action;
 pub mod curvature;
 pub mod data;
 pub mod domain;
