@@ -15,6 +15,7 @@ use crate::scale::Scale;
 use crate::simd::{Isa, LANES};
 use crate::walk::Simulation;
 use crate::walk::chain::{ChainNoise, ChainWalk};
+use crate::walk::gaussian::{ChainCovariance, Gaussian};
 use crate::walk::lanes::{Coordinate, LaneWalk};
 use crate::walk::real::Real;
 use crate::walk::scalar::ScalarWalk;
@@ -95,7 +96,7 @@ pub enum ProblemError {
     },
     /// The Hessian of an MLP is not formed.
     HessianOfMlp,
-    /// The sample covariance has a kernel in f32 alone.
+    /// The covariance of the examples' gradients has a kernel in f32 alone.
     SampleInF64,
 }
 
@@ -108,7 +109,7 @@ impl fmt::Display for ProblemError {
             Self::BatchSize { batch_size, examples } => {
                 write!(f, "a minibatch of {batch_size} cannot be drawn from {examples} examples")
             }
-            Self::SampleInF64 => f.write_str("covariance sample is computed in f32 alone"),
+            Self::SampleInF64 => f.write_str("covariance sample, or frozen, is computed in f32 alone"),
             Self::HessianOfMlp => {
                 f.write_str("covariance hessian needs the dense Hessian, which is not formed for an mlp")
             }
@@ -143,7 +144,10 @@ impl CellProblem {
         let key = StreamKey::derive(seed, cell);
         let Self { scale, eta, batch_size, .. } = *self;
         Ok(match (&self.landscape, self.dynamics) {
-            (AnyLandscape::Quadratic(_), Dynamics::Sgd | Dynamics::GaussianSgd(Covariance::Sample)) => {
+            (
+                AnyLandscape::Quadratic(_),
+                Dynamics::Sgd | Dynamics::GaussianSgd(Covariance::Sample | Covariance::Frozen),
+            ) => {
                 return Err(ProblemError::NoExamples);
             }
             // Either is diagonal in the eigenbasis of H.
@@ -154,7 +158,7 @@ impl CellProblem {
                 self.quadratic(quadratic, |_| 1.0, key, isa)
             }
             (AnyLandscape::Mlp(mlp), Dynamics::GaussianSgd(Covariance::Identity)) => match self.dtype {
-                Dtype::F32 => self.chain_walk(mlp, ChainNoise::Isotropic, key, isa),
+                Dtype::F32 => self.chain_walk(mlp, self.gaussian(ChainCovariance::Isotropic), key, isa),
                 Dtype::F64 => {
                     let work = 6 * mlp.dim() as u64 * mlp.examples() as u64;
                     self.scalar_walk(mlp, GaussianSgd::isotropic(scale, eta, batch_size, work), key)
@@ -163,16 +167,23 @@ impl CellProblem {
             (AnyLandscape::Mlp(_), Dynamics::GaussianSgd(Covariance::Hessian)) => {
                 return Err(ProblemError::HessianOfMlp);
             }
-            (AnyLandscape::Mlp(_), Dynamics::GaussianSgd(Covariance::Sample)) if self.dtype == Dtype::F64 => {
+            (AnyLandscape::Mlp(_), Dynamics::GaussianSgd(Covariance::Sample | Covariance::Frozen))
+                if self.dtype == Dtype::F64 =>
+            {
                 return Err(ProblemError::SampleInF64);
             }
             (AnyLandscape::Mlp(mlp), Dynamics::GaussianSgd(Covariance::Sample)) => {
-                self.chain_walk(mlp, ChainNoise::Sample, key, isa)
+                self.chain_walk(mlp, self.gaussian(ChainCovariance::Sample), key, isa)
+            }
+            (AnyLandscape::Mlp(mlp), Dynamics::GaussianSgd(Covariance::Frozen)) => {
+                self.chain_walk(mlp, self.gaussian(ChainCovariance::Frozen), key, isa)
             }
             (AnyLandscape::Mlp(mlp), Dynamics::Sgd) => {
                 let step = Sgd::new(scale, eta, batch_size, mlp.examples()).ok_or(self.batch_size_error(mlp))?;
                 match self.dtype {
-                    Dtype::F32 => self.chain_walk(mlp, ChainNoise::Minibatch, key, isa),
+                    Dtype::F32 => {
+                        self.chain_walk(mlp, ChainNoise::Minibatch { batch_size: batch_size as usize }, key, isa)
+                    }
                     Dtype::F64 => self.scalar_walk(mlp, step, key),
                 }
             }
@@ -230,13 +241,18 @@ impl CellProblem {
         ))
     }
 
+    /// The noise of gaussian-sgd: of s.d. η√(C/B).
+    fn gaussian(&self, covariance: ChainCovariance) -> ChainNoise {
+        let size = self.eta / (self.batch_size as f64).sqrt();
+        ChainNoise::Gaussian(Gaussian { covariance, size, amplitude: None })
+    }
+
     fn chain_walk(&self, mlp: &Arc<Mlp>, noise: ChainNoise, key: StreamKey, isa: Isa) -> Box<dyn Simulation> {
         Box::new(ChainWalk {
             landscape: Arc::clone(mlp),
             noise,
             scale: self.scale,
-            eta: self.eta,
-            batch_size: self.batch_size,
+            step: self.eta,
             boundary: self.domain.boundary(self.scale),
             check_every: self.check_every,
             max_steps: self.max_steps,

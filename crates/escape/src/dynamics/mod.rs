@@ -32,6 +32,8 @@ pub enum Covariance {
     Identity,
     /// The covariance of the gradients of the examples at θ itself.
     Sample,
+    /// The same at θ*, wherever θ is.
+    Frozen,
 }
 
 /// Where a trial is, with the buffers its steps need.

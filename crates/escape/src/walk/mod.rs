@@ -3,10 +3,12 @@
 //! | module | walks |
 //! | --- | --- |
 //! | `lanes` | sixteen trials at a time on a quadratic, one a lane |
-//! | `chain` | one trial on a perceptron, in f32, with minibatches or their covariance |
+//! | `chain` | one trial on a perceptron, in f32 |
+//! | `gaussian` | its steps along the full gradient, with Gaussian noise |
 //! | `scalar` | one trial on any landscape, in f64 |
 
 pub(crate) mod chain;
+pub(crate) mod gaussian;
 pub(crate) mod lanes;
 pub(crate) mod real;
 pub(crate) mod scalar;

@@ -1,3 +1,7 @@
+//! Whole walks: how trials end, on every instruction set, in f32 and f64.
+
+mod gaussian;
+
 use super::*;
 use crate::data::Examples;
 use crate::domain::Domain;
@@ -174,9 +178,12 @@ fn network(dynamics: Dynamics, domain: Domain, dtype: Dtype) -> CellProblem {
 #[test]
 fn every_instruction_set_gives_the_same_rows_on_networks() {
     let ball = Domain::Ball { radius: 0.3, follows_alpha: true };
-    for dynamics in
-        [Dynamics::Sgd, Dynamics::GaussianSgd(Covariance::Sample), Dynamics::GaussianSgd(Covariance::Identity)]
-    {
+    for dynamics in [
+        Dynamics::Sgd,
+        Dynamics::GaussianSgd(Covariance::Sample),
+        Dynamics::GaussianSgd(Covariance::Frozen),
+        Dynamics::GaussianSgd(Covariance::Identity),
+    ] {
         for domain in [ball, Domain::Sublevel { depth: 1e-3 }] {
             let problem = network(dynamics, domain, Dtype::F32);
             let reference = run_on(Isa::Portable, &problem, 0..6);
