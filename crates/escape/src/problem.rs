@@ -244,7 +244,7 @@ impl CellProblem {
     /// The noise of gaussian-sgd: of s.d. η√(C/B).
     fn gaussian(&self, covariance: ChainCovariance) -> ChainNoise {
         let size = self.eta / (self.batch_size as f64).sqrt();
-        ChainNoise::Gaussian(Gaussian { covariance, size, amplitude: None })
+        ChainNoise::Gaussian(Gaussian { covariance, size, amplitude: None, corrected: false })
     }
 
     fn chain_walk(&self, mlp: &Arc<Mlp>, noise: ChainNoise, key: StreamKey, isa: Isa) -> Box<dyn Simulation> {

@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use super::gaussian::{Gaussian, GaussianSteps};
+use super::correction::{Correction, OVERSHOOT};
+use super::gaussian::{ChainCovariance, Gaussian, GaussianSteps};
 use super::{Advance, Outcome, Queue, Simulation, TrialRecord, Walker, one_nan};
 use crate::domain::Boundary;
 use crate::dynamics::sgd::Minibatches;
@@ -76,12 +77,41 @@ impl Simulation for ChainWalk {
             trial: None,
             steps: 0,
             slice: (OPERATIONS_BETWEEN_LOOKS / operations.max(1)).clamp(1, 1 << 16),
-            safe_square: match self.boundary {
-                Boundary::SquaredRadius(_) => 0.0,
-                Boundary::BaseExcess(depth) => self.landscape.safe_radius(depth).powi(2),
+            correction: self.correction(),
+            bound: self.bound(),
+            safe_square: match (self.boundary, &self.noise) {
+                // Inside, but for how far from the boundary nothing is proved.
+                (Boundary::SquaredRadius(_), _) | (_, ChainNoise::Gaussian(Gaussian { corrected: true, .. })) => 0.0,
+                (Boundary::BaseExcess(depth), _) => self.landscape.safe_radius(depth).powi(2),
             },
             z: vec![0.0; network.dim()],
         })
+    }
+}
+
+impl ChainWalk {
+    /// ‖z‖² at which a trial has left a ball; what is not finite has left anything.
+    fn bound(&self) -> f64 {
+        let Boundary::SquaredRadius(square) = self.boundary else { return f64::INFINITY };
+        match &self.noise {
+            // The correction is the same everywhere: c₀s.
+            ChainNoise::Gaussian(Gaussian {
+                covariance: ChainCovariance::Isotropic, size, corrected: true, ..
+            }) => {
+                let radius = (square.sqrt() - OVERSHOOT * size).max(0.0);
+                radius * radius * self.scale.alpha
+            }
+            // ‖z‖² = α‖x‖².
+            _ => square * self.scale.alpha,
+        }
+    }
+
+    /// The boundary correction, unless it is in the bound.
+    fn correction(&self) -> Option<Box<Correction<'_>>> {
+        let ChainNoise::Gaussian(noise) = &self.noise else { return None };
+        let smaller_ball =
+            matches!((self.boundary, &noise.covariance), (Boundary::SquaredRadius(_), ChainCovariance::Isotropic));
+        (noise.corrected && !smaller_ball).then(|| Box::new(Correction::new(noise, &self.landscape, self.scale)))
     }
 }
 
@@ -101,6 +131,10 @@ struct ChainWalker<'a> {
     steps: u64,
     /// Steps between two looks.
     slice: u64,
+    /// Of the boundary, where it is not in `bound`.
+    correction: Option<Box<Correction<'a>>>,
+    /// ‖z‖² at which a trial has left.
+    bound: f64,
     /// ‖z‖² below which a state is proved to be in the sublevel set.
     safe_square: f64,
     z: Vec<f64>,
@@ -130,6 +164,9 @@ impl ChainWalker<'_> {
         self.chain.restart();
         self.stream = TrialStream::new(self.walk.key, trial, self.walk.isa);
         self.steps = 0;
+        if let Some(correction) = &mut self.correction {
+            correction.restart();
+        }
         self.trial = Some(trial);
         self.trial
     }
@@ -137,28 +174,44 @@ impl ChainWalker<'_> {
     /// Goes on for up to so many steps; how many were made, and whether the last of them left D.
     fn go(&mut self, steps: u64) -> (u64, bool) {
         match self.walk.boundary {
-            Boundary::SquaredRadius(square) => {
-                // ‖z‖² = α‖x‖².
-                let bound = square * self.walk.scale.alpha;
-                let (made, square) = self.step(steps, bound);
-                (made, Boundary::SquaredRadius(bound).left(square))
+            Boundary::SquaredRadius(_) if self.correction.is_some() => {
+                // Whether the boundary is near is asked after every step.
+                let (_, square) = self.step(1);
+                (1, self.leaves_ball(square))
             }
-            Boundary::BaseExcess(_) => {
+            Boundary::SquaredRadius(_) => {
+                let (made, square) = self.step(steps);
+                (made, self.leaves_ball(square))
+            }
+            Boundary::BaseExcess(depth) => {
                 let every = self.walk.check_every;
-                let (made, square) = self.step(steps.min(every - self.steps % every), f64::INFINITY);
+                let (made, square) = self.step(steps.min(every - self.steps % every));
                 // A state that is not finite can stop the kernel before the next test is due: it has left.
-                let overflowed = Boundary::SquaredRadius(f64::INFINITY).left(square);
+                let overflowed = Boundary::SquaredRadius(self.bound).left(square);
                 let due = (self.steps + made).is_multiple_of(every);
                 let proved_inside = square < self.safe_square;
-                let left = overflowed || due && !proved_inside && self.walk.boundary.left(self.chain.excess_loss());
-                (made, left)
+                (made, overflowed || due && !proved_inside && self.leaves_sublevel(depth))
             }
         }
     }
 
-    /// Up to so many steps, until ‖z‖² is not below `bound`; how many were made, and ‖z‖² then.
-    fn step(&mut self, steps: u64, bound: f64) -> (u64, f64) {
-        let Self { walk, chain, stream, steps_by, .. } = self;
+    /// Whether a chain at this ‖z‖² has left the ball.
+    fn leaves_ball(&mut self, square: f64) -> bool {
+        Boundary::SquaredRadius(self.bound).left(square)
+            || self.correction.as_mut().is_some_and(|c| c.leaves_ball(&self.chain, square, self.bound.sqrt()))
+    }
+
+    /// Whether the chain has left the sublevel set of that depth.
+    fn leaves_sublevel(&mut self, depth: f64) -> bool {
+        let excess = self.chain.excess_loss();
+        self.walk.boundary.left(excess)
+            || self.correction.as_mut().is_some_and(|c| c.leaves_sublevel(&self.chain, excess, depth))
+    }
+
+    /// Up to so many steps, until ‖z‖² is not below the bound; how many were made, and ‖z‖² then.
+    fn step(&mut self, steps: u64) -> (u64, f64) {
+        let Self { walk, chain, stream, steps_by, bound, .. } = self;
+        let bound = *bound;
         match steps_by {
             StepsBy::Minibatches { batches, batch_size } => {
                 let drift = (walk.step * walk.scale.hessian_factor()) as f32;

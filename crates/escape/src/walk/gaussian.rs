@@ -53,15 +53,18 @@ pub(crate) struct Gaussian {
     pub(crate) size: f64,
     /// A; without one it is 1.
     pub(crate) amplitude: Option<Arc<dyn Amplitude>>,
+    /// Whether trials leave by the smaller domain of [`correction`](super::correction). It is for a Gaussian noise: A = 1.
+    pub(crate) corrected: bool,
 }
 
 impl fmt::Debug for Gaussian {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { covariance, size, amplitude } = self;
+        let Self { covariance, size, amplitude, corrected } = self;
         f.debug_struct("Gaussian")
             .field("covariance", covariance)
             .field("size", size)
             .field("amplitude", &amplitude.is_some())
+            .field("corrected", corrected)
             .finish()
     }
 }

@@ -5,9 +5,11 @@
 //! | `lanes` | sixteen trials at a time on a quadratic, one a lane |
 //! | `chain` | one trial on a perceptron, in f32 |
 //! | `gaussian` | its steps along the full gradient, with Gaussian noise |
+//! | `correction` | the boundary correction of Euler–Maruyama schemes, for chains |
 //! | `scalar` | one trial on any landscape, in f64 |
 
 pub(crate) mod chain;
+pub(crate) mod correction;
 pub(crate) mod gaussian;
 pub(crate) mod lanes;
 pub(crate) mod real;

@@ -1,5 +1,6 @@
 //! Whole walks: how trials end, on every instruction set, in f32 and f64.
 
+mod correction;
 mod gaussian;
 
 use super::*;

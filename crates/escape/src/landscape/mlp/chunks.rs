@@ -27,11 +27,19 @@ pub(super) struct Slot {
     pub(super) loss: f64,
     /// Partial sum of the gradients, or of the Hessian-vector products.
     pub(super) vector: Packed,
+    /// A number for each example of the chunk.
+    pub(super) numbers: Vec<f64>,
 }
 
 impl Slot {
     pub(super) fn new(shape: Shape, activation: Activation) -> Self {
-        Self { block: Block::new(shape, activation), tangent: None, loss: 0.0, vector: Packed::new(shape) }
+        Self {
+            block: Block::new(shape, activation),
+            tangent: None,
+            loss: 0.0,
+            vector: Packed::new(shape),
+            numbers: Vec::new(),
+        }
     }
 
     /// Loads the examples of a chunk block by block, and has `work` done on each block.

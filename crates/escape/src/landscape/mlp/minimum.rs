@@ -90,6 +90,15 @@ impl Mlp {
         self.loss
     }
 
+    /// ∇ℓ_i(θ* + z)·v of each example i into `out`.
+    ///
+    /// # Panics
+    /// Unless z and v have θ's length, and `out` has a place for each example.
+    pub fn directional_derivatives(&self, z: &[f64], v: &[f64], out: &mut [f64], workspace: &mut Workspace) {
+        self.place(z, workspace);
+        self.model.directional_derivatives(&workspace.theta, v, out, &mut workspace.model);
+    }
+
     /// θ* + z into the workspace.
     fn place(&self, z: &[f64], workspace: &mut Workspace) {
         assert_eq!(z.len(), self.theta.len(), "a displacement of another length than theta");

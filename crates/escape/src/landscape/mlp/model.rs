@@ -221,6 +221,42 @@ impl Model {
         self.write_mean(total, self.examples.len(), v, out);
     }
 
+    /// ∇ℓ_i(θ)·v of each example i into `out`, without a gradient being formed: the forward half of the R-operator.
+    ///
+    /// # Panics
+    /// Unless θ and v have length [`dim`](Self::dim), and `out` has a place for each example.
+    pub fn directional_derivatives(&self, theta: &[f64], v: &[f64], out: &mut [f64], workspace: &mut Workspace) {
+        assert_eq!(out.len(), self.examples.len(), "not a place for each example");
+        let Workspace { parameters, direction, slots, .. } = workspace;
+        self.pack(parameters, theta);
+        let direction = direction.get_or_insert_with(|| Packed::new(self.shape));
+        self.pack(direction, v);
+        let direction = &*direction;
+        let mut rest = &mut *out;
+        chunks::for_each(
+            self.examples.len(),
+            slots,
+            |slot, chunk| {
+                slot.numbers.clear();
+                slot.blocks(&self.examples, chunk, |slot| {
+                    slot.block.forward(parameters);
+                    let tangent = slot.tangent.get_or_insert_with(|| Tangent::new(self.shape));
+                    tangent.forward(&slot.block, parameters, direction);
+                    slot.numbers.extend(tangent.derivatives(&slot.block));
+                });
+            },
+            |slot| {
+                let (here, after) = std::mem::take(&mut rest).split_at_mut(slot.numbers.len());
+                here.copy_from_slice(&slot.numbers);
+                rest = after;
+            },
+        );
+        if self.weight_decay != 0.0 {
+            let decay = self.weight_decay * lanes::dot(theta, v);
+            out.iter_mut().for_each(|derivative| *derivative += decay);
+        }
+    }
+
     fn pack(&self, into: &mut Packed, theta: &[f64]) {
         assert_eq!(theta.len(), self.dim(), "a vector of another length than theta");
         into.pack(self.shape, theta);

@@ -24,6 +24,8 @@ pub(super) struct Tangent {
     hidden: Vec<[Lanes; BLOCK]>,
     /// R{W₂t} in eight partial sums, `[classes]`.
     sums: Vec<[Lanes; BLOCK]>,
+    /// R{f}, `[classes]`.
+    outputs: Vec<PerExample>,
     /// R{g}, `[classes]`.
     output_slopes: Vec<PerExample>,
 }
@@ -35,6 +37,7 @@ impl Tangent {
             inner: vec![[[0.0; LANES]; BLOCK]; groups],
             hidden: vec![[[0.0; LANES]; BLOCK]; groups],
             sums: vec![[[0.0; LANES]; BLOCK]; shape.classes],
+            outputs: vec![[0.0; BLOCK]; shape.classes],
             output_slopes: vec![[0.0; BLOCK]; shape.classes],
         }
     }
@@ -62,11 +65,19 @@ impl Tangent {
             }
         }
         let factor = 2.0 / shape.classes as f64;
-        for ((sums, bias), slopes) in self.sums.iter().zip(&direction.output_bias).zip(&mut self.output_slopes) {
+        let outputs = self.outputs.iter_mut().zip(&mut self.output_slopes);
+        for ((sums, bias), (outputs, slopes)) in self.sums.iter().zip(&direction.output_bias).zip(outputs) {
             for k in 0..count {
-                slopes[k] = factor * (bias + lanes::total(&sums[k]));
+                outputs[k] = bias + lanes::total(&sums[k]);
+                slopes[k] = factor * outputs[k];
             }
         }
+    }
+
+    /// ∇ℓ·v = Σ_c g_c R{f_c} of each of the block's examples, in order; without weight decay. After [`Self::forward`].
+    pub(super) fn derivatives(&self, block: &Block) -> impl Iterator<Item = f64> {
+        (0..block.count)
+            .map(|k| block.output_slopes.iter().zip(&self.outputs).fold(0.0, |sum, (g, rf)| sum + g[k] * rf[k]))
     }
 
     /// Adds each example's R{∇ℓ} to `out`, in order; without weight decay. After [`Self::forward`].

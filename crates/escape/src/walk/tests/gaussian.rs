@@ -11,7 +11,7 @@ const STEP: f64 = 0.07;
 const SIZE: f64 = 0.4;
 
 /// A network with a θ* and a scale; and a point that is far enough from θ* for its gradients to be others.
-fn place() -> (Arc<Mlp>, Scale, Vec<f64>) {
+pub(super) fn place() -> (Arc<Mlp>, Scale, Vec<f64>) {
     let problem = network(Dynamics::Sgd, Domain::Ball { radius: 1.0, follows_alpha: true }, Dtype::F32);
     let AnyLandscape::Mlp(mlp) = problem.landscape else { panic!("a network") };
     let z = (0..mlp.dim()).map(|i| f64::from((0.1 * (i as f64 * 0.37).sin()) as f32)).collect();
@@ -41,7 +41,7 @@ fn after(mlp: &Mlp, scale: Scale, from: &[f64], noise: &Gaussian) -> (Vec<f64>, 
 }
 
 fn of(covariance: ChainCovariance) -> Gaussian {
-    Gaussian { covariance, size: SIZE, amplitude: None }
+    Gaussian { covariance, size: SIZE, amplitude: None, corrected: false }
 }
 
 /// z after the step −h∇L_αβ + s·`noise` of x = z/√α.
@@ -56,15 +56,24 @@ fn expected(mlp: &Mlp, scale: Scale, z: &[f64], noise: &[f64]) -> Vec<f64> {
         .collect()
 }
 
+/// ∇ℓ_i of L_αβ at z, of each example.
+pub(super) fn examples_gradients(mlp: &Mlp, scale: Scale, z: &[f64]) -> Vec<Vec<f64>> {
+    let mut workspace = mlp.workspace();
+    let gradient = |index| {
+        let mut gradient = vec![0.0; mlp.dim()];
+        mlp.minibatch_gradient(z, &[index as u32], &mut gradient, &mut workspace);
+        gradient.iter_mut().for_each(|g| *g *= scale.gradient_factor());
+        gradient
+    };
+    (0..mlp.examples()).map(gradient).collect()
+}
+
 /// −Σ_i (ξ_i − ξ̄)/√N ∇ℓ_i of L_αβ at z.
 fn noise_of_examples(mlp: &Mlp, scale: Scale, z: &[f64], xi: &[f64]) -> Vec<f64> {
-    let (mut sum, mut gradient, mut workspace) = (vec![0.0; mlp.dim()], vec![0.0; mlp.dim()], mlp.workspace());
-    let n = xi.len() as f64;
+    let (mut sum, n) = (vec![0.0; mlp.dim()], xi.len() as f64);
     let mean = xi.iter().sum::<f64>() / n;
-    for (index, xi) in xi.iter().enumerate() {
-        mlp.minibatch_gradient(z, &[index as u32], &mut gradient, &mut workspace);
-        let weight = scale.beta * scale.alpha.sqrt() * (xi - mean) / n.sqrt();
-        sum.iter_mut().zip(&gradient).for_each(|(sum, g)| *sum -= weight * g);
+    for (gradient, xi) in examples_gradients(mlp, scale, z).iter().zip(xi) {
+        sum.iter_mut().zip(gradient).for_each(|(sum, g)| *sum -= (xi - mean) / n.sqrt() * g);
     }
     sum
 }
