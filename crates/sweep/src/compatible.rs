@@ -12,7 +12,8 @@ const MOST_PARAMETERS_OF_A_DENSE_HESSIAN: u64 = 4096;
 pub(crate) fn check_domain(landscape: &LandscapeSpec, domain: &DomainSpec, node: &Node, problems: &mut Problems) {
     if matches!(domain, DomainSpec::Sublevel { check_every: 2.., .. }) && !matches!(landscape, LandscapeSpec::Mlp(_)) {
         let kind = landscape.kind();
-        problems.node(node, format!("check_every is for an mlp, whose loss is dear; on a {kind} every step is looked at"));
+        problems
+            .node(node, format!("check_every is for an mlp, whose loss is dear; on a {kind} every step is looked at"));
     }
 }
 
@@ -73,7 +74,10 @@ fn reason_on_mlp(mlp: &MlpSpec, sources: &Sources, dynamics: DynamicsSpec, dtype
             let parameters = sources.parameters(mlp)?;
             let most = MOST_PARAMETERS_OF_A_DENSE_HESSIAN;
             if dtype == Dtype::F64 {
-                return Some("covariance hessian on an mlp is computed in f32 alone; leave dtype out, or say dtype: f32".to_owned());
+                return Some(
+                    "covariance hessian on an mlp is computed in f32 alone; leave dtype out, or say dtype: f32"
+                        .to_owned(),
+                );
             }
             (parameters > most).then(|| {
                 format!(

@@ -44,8 +44,8 @@ pub use physics::{Physics, PhysicsError};
 pub use prepare::{Preparation, PrepareError};
 pub use problem::LandscapeError;
 pub use spec::{
-    Activation, Coordinates, Covariance, DataSource, DataSpec, DomainSpec, Dtype, DynamicsSpec, Grid, LandscapeSpec, Loss,
-    MinimumSpec, MlpSpec, Point,
+    Activation, Coordinates, Covariance, DataSource, DataSpec, DomainSpec, Dtype, DynamicsSpec, Grid, LandscapeSpec,
+    Loss, MinimumSpec, MlpSpec, Point,
 };
 pub use sweep::{Estimator, Sweep};
 /// What [`Physics::landscape`] builds.

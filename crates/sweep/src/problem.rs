@@ -14,7 +14,9 @@ use taugrid_escape::scale::Scale;
 use crate::artifact::Artifact;
 use crate::cell::Cell;
 use crate::physics::Physics;
-use crate::spec::{Activation, Coordinates, Covariance, DomainSpec, Dtype, DynamicsSpec, LandscapeSpec, MlpSpec, dense};
+use crate::spec::{
+    Activation, Coordinates, Covariance, DomainSpec, Dtype, DynamicsSpec, LandscapeSpec, MlpSpec, dense,
+};
 
 /// Why a landscape could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -84,14 +86,10 @@ impl Physics {
             dynamics: match cell.dynamics {
                 DynamicsSpec::Sgd => Dynamics::Sgd,
                 DynamicsSpec::GaussianSgd { covariance } => Dynamics::GaussianSgd(covariance.into()),
-                DynamicsSpec::Sde { covariance, substeps } => {
-                    Dynamics::Sde { covariance: covariance.into(), substeps }
+                DynamicsSpec::Sde { covariance, substeps } => Dynamics::Sde { covariance: covariance.into(), substeps },
+                DynamicsSpec::LevySgd { covariance, stability, coordinates } => {
+                    Dynamics::LevySgd { covariance: covariance.into(), stability, coordinates: coordinates.into() }
                 }
-                DynamicsSpec::LevySgd { covariance, stability, coordinates } => Dynamics::LevySgd {
-                    covariance: covariance.into(),
-                    stability,
-                    coordinates: coordinates.into(),
-                },
             },
             scale: Scale { alpha: cell.alpha, beta: cell.beta },
             eta: cell.eta,

@@ -95,6 +95,7 @@ impl Well {
             lambda_min: Some(h().fold(f64::MAX, f64::min)),
             trace: Some(h().sum()),
             gradient_norm: 0.0,
+            noise: None,
         };
         terms.iter().all(sound).then_some(Self { terms, curvature })
     }

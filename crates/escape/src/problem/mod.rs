@@ -11,7 +11,7 @@ use crate::dynamics::gaussian_sgd::GaussianSgd;
 use crate::dynamics::rotated_levy::RotatedLevy;
 use crate::dynamics::sgd::Sgd;
 use crate::dynamics::{Covariance, Dynamics, Scheme, Step, Tail};
-use crate::landscape::mlp::Mlp;
+use crate::landscape::mlp::{Mlp, MlpError};
 use crate::landscape::quadratic::Quadratic;
 use crate::landscape::regression::LinearRegression;
 use crate::landscape::well::Well;
@@ -21,6 +21,7 @@ use crate::scale::Scale;
 use crate::simd::{Isa, LANES};
 use crate::walk::Simulation;
 use crate::walk::chain::{ChainNoise, ChainWalk};
+use crate::walk::gaussian::{ChainCovariance, Gaussian};
 use crate::walk::scalar::ScalarWalk;
 
 /// A landscape of any kind; cheap to clone.
@@ -84,7 +85,7 @@ pub enum Dtype {
 }
 
 /// A combination that cannot be simulated.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum ProblemError {
     /// Minibatches, and their covariance, need examples.
     NoExamples,
@@ -95,16 +96,14 @@ pub enum ProblemError {
         /// N.
         examples: usize,
     },
-    /// The Hessian of an MLP is not formed.
-    HessianOfMlp,
-    /// The sample covariance has a kernel in f32 alone.
-    SampleInF64,
+    /// The Hessian of this MLP cannot be formed.
+    HessianOfMlp(MlpError),
+    /// C = H on an MLP has a kernel in f32 alone.
+    HessianInF64,
     /// A stability outside of (1, 2].
     Stability(f64),
-    /// Stable noise of a covariance that is never formed has no coordinates to be independent in.
+    /// Stable noise of a covariance that is never formed, or only its root, has no coordinates to be independent in.
     IndependentOfExamples,
-    /// No code yet.
-    NotOnMlp,
 }
 
 impl fmt::Display for ProblemError {
@@ -116,16 +115,13 @@ impl fmt::Display for ProblemError {
             Self::BatchSize { batch_size, examples } => {
                 write!(f, "a minibatch of {batch_size} cannot be drawn from {examples} examples")
             }
-            Self::SampleInF64 => f.write_str("covariance sample is computed in f32 alone"),
-            Self::HessianOfMlp => {
-                f.write_str("covariance hessian needs the dense Hessian, which is not formed for an mlp")
-            }
+            Self::HessianInF64 => f.write_str("covariance hessian on an mlp is computed in f32 alone"),
+            Self::HessianOfMlp(error) => write!(f, "failed to form the Hessian: {error}"),
             Self::Stability(a) => write!(f, "a stability is above 1 and at most 2, and {a} is not"),
             Self::IndependentOfExamples => f.write_str(
-                "stable noise with the covariance of examples is isotropic alone: its covariance is never formed, so \
-                 there are no coordinates to be independent in",
+                "stable noise with a covariance that is not formed is isotropic alone: there are no coordinates for it to be \
+                 independent in",
             ),
-            Self::NotOnMlp => f.write_str("this dynamics has no code on an mlp"),
         }
     }
 }
@@ -246,26 +242,50 @@ impl CellProblem {
         key: StreamKey,
         isa: Isa,
     ) -> Result<Box<dyn Simulation>, ProblemError> {
-        let noise = match (self.dynamics, self.dtype) {
-            (Dynamics::Sgd, Dtype::F64) => {
-                return Ok(self.scalar_walk(mlp, self.minibatches(mlp.examples())?, key, false));
-            }
-            (Dynamics::Sgd, Dtype::F32) => {
-                self.minibatches(mlp.examples())?;
-                ChainNoise::Minibatch
-            }
-            (Dynamics::GaussianSgd(Covariance::Identity), Dtype::F64) => {
-                let scheme = scheme.ok_or(ProblemError::NotOnMlp)?;
-                let work = 6 * mlp.dim() as u64 * mlp.examples() as u64;
-                return Ok(self.scalar_walk(mlp, GaussianSgd::isotropic(self.scale, scheme, work), key, false));
-            }
-            (Dynamics::GaussianSgd(Covariance::Identity), Dtype::F32) => ChainNoise::Isotropic,
-            (Dynamics::GaussianSgd(Covariance::Hessian), _) => return Err(ProblemError::HessianOfMlp),
-            (Dynamics::GaussianSgd(Covariance::Sample), Dtype::F64) => return Err(ProblemError::SampleInF64),
-            (Dynamics::GaussianSgd(Covariance::Sample), Dtype::F32) => ChainNoise::Sample,
-            _ => return Err(ProblemError::NotOnMlp),
+        let Some(scheme) = scheme else {
+            let step = self.minibatches(mlp.examples())?;
+            return Ok(match self.dtype {
+                Dtype::F64 => self.scalar_walk(mlp, step, key, false),
+                Dtype::F32 => {
+                    let noise = ChainNoise::Minibatch { batch_size: self.batch_size as usize };
+                    self.chain_walk(mlp, noise, self.eta, key, isa)
+                }
+            });
         };
-        Ok(self.chain_walk(mlp, noise, key, isa))
+        if scheme.covariance != Covariance::Identity && matches!(scheme.tail, Tail::Independent(_)) {
+            return Err(ProblemError::IndependentOfExamples);
+        }
+        if self.dtype == Dtype::F64 {
+            return self.reference(mlp, scheme, key);
+        }
+        let covariance = match scheme.covariance {
+            Covariance::Identity => ChainCovariance::Isotropic,
+            Covariance::Sample => ChainCovariance::Sample,
+            Covariance::Frozen => ChainCovariance::Frozen,
+            Covariance::Hessian => {
+                let root = mlp.root_of_hessian().map_err(ProblemError::HessianOfMlp)?;
+                ChainCovariance::Factor { factor: Arc::clone(&root.factor), variance: self.scale.hessian_factor() }
+            }
+        };
+        let Scheme { length, noise: size, tail, corrected, .. } = scheme;
+        let noise = ChainNoise::Gaussian(Gaussian { covariance, size, tail, corrected });
+        Ok(self.chain_walk(mlp, noise, length, key, isa))
+    }
+
+    /// On a perceptron, in f64.
+    fn reference(&self, mlp: &Arc<Mlp>, scheme: Scheme, key: StreamKey) -> Result<Box<dyn Simulation>, ProblemError> {
+        let work = 6 * mlp.dim() as u64 * mlp.examples() as u64;
+        let frozen = match scheme.covariance {
+            Covariance::Hessian => return Err(ProblemError::HessianInF64),
+            Covariance::Identity => {
+                let step = GaussianSgd::isotropic(self.scale, scheme, work);
+                return Ok(self.scalar_walk(mlp, step, key, scheme.corrected));
+            }
+            Covariance::Sample => false,
+            Covariance::Frozen => true,
+        };
+        let step = ExampleNoise::new(self.scale, scheme, frozen, mlp.examples(), 2 * work);
+        Ok(self.scalar_walk(mlp, step, key, scheme.corrected))
     }
 
     fn minibatches(&self, examples: usize) -> Result<Sgd, ProblemError> {
@@ -273,13 +293,19 @@ impl CellProblem {
         Sgd::new(self.scale, self.eta, self.batch_size, examples).ok_or(error)
     }
 
-    fn chain_walk(&self, mlp: &Arc<Mlp>, noise: ChainNoise, key: StreamKey, isa: Isa) -> Box<dyn Simulation> {
+    fn chain_walk(
+        &self,
+        mlp: &Arc<Mlp>,
+        noise: ChainNoise,
+        step: f64,
+        key: StreamKey,
+        isa: Isa,
+    ) -> Box<dyn Simulation> {
         Box::new(ChainWalk {
             landscape: Arc::clone(mlp),
             noise,
             scale: self.scale,
-            eta: self.eta,
-            batch_size: self.batch_size,
+            step,
             boundary: self.domain.boundary(self.scale),
             check_every: self.check_every,
             max_steps: self.max_steps,

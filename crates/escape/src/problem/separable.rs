@@ -82,7 +82,8 @@ impl CellProblem {
 
     /// On a double well or a quartic; in f64, for what it is worth in so few dimensions.
     pub(super) fn well(&self, well: &Arc<Well>, scheme: Scheme, key: StreamKey, isa: Isa) -> Box<dyn Simulation> {
-        let coordinates: Vec<_> = well.terms().iter().map(|term| self.coordinate(term.h, scheme)).collect();
+        let coordinates: Vec<_> =
+            well.terms().iter().map(|term| self.coordinate(term.h, scheme).in_law(scheme)).collect();
         let boundary = self.domain.boundary(self.scale);
         let deepest = coordinates.iter().map(|c| c.noise / c.unit).fold(0.0, f64::max);
         let inside = match boundary {
@@ -95,7 +96,7 @@ impl CellProblem {
             .terms()
             .iter()
             .zip(&coordinates)
-            .map(|(term, coordinate)| self.cubic(*term, *coordinate, scheme, boundary))
+            .map(|(term, coordinate)| self.cubic(*term, *coordinate, boundary))
             .collect();
         let course = self.course(Arc::clone(well) as _, &coordinates, scheme, inside, key, isa);
         with_tail(course, &forces, scheme.tail)
@@ -113,12 +114,12 @@ impl CellProblem {
         Coordinate { pull: scheme.length * curvature, noise: scheme.noise * variance.sqrt(), unit }
     }
 
-    /// With x = uy and z = √α x: a step takes hβ√α L'(z) from x.
-    fn cubic(&self, term: Term, coordinate: Coordinate, scheme: Scheme, boundary: Boundary) -> Cubic {
-        let Coordinate { unit, noise, .. } = coordinate;
+    /// With x = uy and z = √α x: a step takes hβ√α L'(z) from x. Of an SDE the linear part is taken as it is in law, and the
+    /// rest for as long as that lasts, which is the exponential Euler–Maruyama scheme.
+    fn cubic(&self, term: Term, coordinate: Coordinate, boundary: Boundary) -> Cubic {
+        let Coordinate { unit, noise, pull } = coordinate;
         let z = self.scale.stretch() * unit;
-        let per_unit = -scheme.length * self.scale.gradient_factor() / unit;
-        let c = [per_unit * z * term.h, per_unit * z * z * term.b, per_unit * z * z * z * term.q];
+        let c = [-pull, -pull * z * term.b / term.h, -pull * z * z * term.q / term.h];
         let m = match boundary {
             Boundary::SquaredRadius(_) => [1.0, 0.0, 0.0],
             Boundary::BaseExcess(depth) => {

@@ -34,7 +34,6 @@ fn ln_sin(x: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::rng::{Stream, StreamKey};
 
     /// H0: E cos(uζ) = exp(−|u/√2|^a). n = 4·10⁵; 4 values of a, 3 of u, two samplers: 24 z-scores, each beyond 5.5 with

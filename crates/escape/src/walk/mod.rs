@@ -4,11 +4,15 @@
 //! | --- | --- |
 //! | `lanes` | sixteen trials at a time on a landscape that is a sum over coordinates, one a lane |
 //! | `force`, `noise`, `real` | what moves them there, and what their states are kept in |
-//! | `chain` | one trial on a perceptron, in f32, with minibatches or their covariance |
+//! | `chain` | one trial on a perceptron, in f32 |
+//! | `gaussian` | its steps along the full gradient, with noise of a covariance |
+//! | `correction` | the boundary drawn in, for chains |
 //! | `scalar` | one trial on any landscape, in f64 |
 
 pub(crate) mod chain;
+pub(crate) mod correction;
 pub(crate) mod force;
+pub(crate) mod gaussian;
 pub(crate) mod lanes;
 pub(crate) mod noise;
 pub(crate) mod real;

@@ -36,11 +36,15 @@ impl Oracle {
         let n = trials as f64;
         let mean = steps.iter().map(|&s| s as f64).sum::<f64>() / n;
         let variance = steps.iter().map(|&s| (s as f64 - mean).powi(2)).sum::<f64>() / (n - 1.0);
-        let unit = match self.problem.dynamics {
+        (self.unit() * mean, self.unit() * (variance / n).sqrt())
+    }
+
+    /// What a step counts as: 1, or of an SDE its length in time.
+    pub(crate) fn unit(&self) -> f64 {
+        match self.problem.dynamics {
             Dynamics::Sde { .. } => self.problem.step_length(),
             _ => 1.0,
-        };
-        (unit * mean, unit * (variance / n).sqrt())
+        }
     }
 }
 

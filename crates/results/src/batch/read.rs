@@ -203,7 +203,12 @@ fn check_exit(columns: &Columns<'_>, row: usize, record: &TrialRecord, step_leng
     let expected = expected.map(|steps| steps as f64 * step_length);
     if time.map(f64::to_bits) != expected.map(f64::to_bits) {
         let show = |time: Option<f64>| time.map_or("null".to_string(), |time| time.to_string());
-        return Err(value(row, "exit_time", show(time), format!("{} (exit_step times the length of a step)", show(expected))));
+        return Err(value(
+            row,
+            "exit_time",
+            show(time),
+            format!("{} (exit_step times the length of a step)", show(expected)),
+        ));
     }
     Ok(())
 }

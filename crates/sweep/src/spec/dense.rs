@@ -32,7 +32,10 @@ pub(super) fn read(node: &Node, problems: &mut Problems) -> Option<LandscapeSpec
     let matrix: Vec<f64> = read.into_iter().collect::<Option<Vec<_>>>()?.concat();
     if let Some((i, j)) = asymmetry(&matrix, dim) {
         let (there, back) = (matrix[i * dim + j], matrix[j * dim + i]);
-        problems.node(&rows[i], format!("entry {j} is {there}, and entry {i} of row {j} is {back}; a Hessian is symmetric"));
+        problems.node(
+            &rows[i],
+            format!("entry {j} is {there}, and entry {i} of row {j} is {back}; a Hessian is symmetric"),
+        );
         return None;
     }
     let values = match eigen(&matrix, dim) {

@@ -222,7 +222,9 @@ fn read_one(node: &Node, problems: &mut Problems) -> Option<DynamicsSpec> {
             };
             Some(DynamicsSpec::Sde { covariance: covariance?, substeps: substeps? })
         }
-        "levy-sgd" => levy(Fields::of(node, &["kind", "stability", "covariance", "coordinates"], &[], LEVY, problems)?, problems),
+        "levy-sgd" => {
+            levy(Fields::of(node, &["kind", "stability", "covariance", "coordinates"], &[], LEVY, problems)?, problems)
+        }
         _ => {
             let fields = Fields::of(node, &["kind", "covariance"], &[], EXAMPLE, problems)?;
             let covariance = required_covariance(fields, problems)?;
