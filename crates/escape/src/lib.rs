@@ -15,12 +15,14 @@
 //! | [`simd`] | sixteen lanes on every instruction set: what the kernels are written in |
 //! | [`walk`] | trials, from θ* to their exit |
 //! | [`ensemble`] | many trials on all cores |
+//! | [`exact`] | mean exit times that are computed, not measured |
 
 pub mod curvature;
 pub mod data;
 pub mod domain;
 pub mod dynamics;
 pub mod ensemble;
+pub mod exact;
 pub mod landscape;
 pub mod problem;
 pub mod rng;
