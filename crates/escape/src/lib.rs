@@ -16,6 +16,7 @@
 //! | [`walk`] | trials, from θ* to their exit |
 //! | [`ensemble`] | many trials on all cores |
 //! | [`action`] | large deviations: steepness, quasi-potential, the path of an escape |
+//! | [`exact`] | mean exit times that are computed, not measured |
 
 pub mod action;
 pub mod curvature;
@@ -24,6 +25,7 @@ pub mod domain;
 pub mod dynamics;
 mod elementary;
 pub mod ensemble;
+pub mod exact;
 pub mod landscape;
 pub mod problem;
 pub mod rng;

@@ -435,7 +435,7 @@ mod tests {
             let trace: f64 = (0..n).map(|k| matrix[k * n + k]).sum();
             assert!((eigen.values.iter().sum::<f64>() - trace).abs() < 1e-12 * n as f64);
         }
-        assert_eq!(eigen(&[], 0).expect("nothing").values, []);
+        assert!(eigen(&[], 0).expect("nothing").values.is_empty());
     }
 
     #[test]
