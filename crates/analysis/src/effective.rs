@@ -60,22 +60,24 @@ pub fn effective(cell: &Cell, domain: DomainSpec, quadratic: bool, curvature: &C
     let depth = depth(cell, domain, if quadratic { lambda_min } else { None });
     let inverse_temperature = cell.batch_size as f64 / cell.eta;
 
-    let quasipotential = match (cell.dynamics, domain) {
-        (DynamicsSpec::GaussianSgd { covariance: Covariance::Identity }, _) => depth.map(|depth| 2.0 * depth),
-        (DynamicsSpec::GaussianSgd { covariance: Covariance::Hessian }, _) if !quadratic => None,
-        (DynamicsSpec::GaussianSgd { covariance: Covariance::Hessian }, DomainSpec::Ball { radius, follows_alpha }) => {
+    // A heavy tail has no quasi-potential: its exits are single jumps, and their times a power of the noise.
+    let gaussian = cell.dynamics.stability().is_none_or(|stability| stability == 2.0);
+    let quasipotential = match (cell.dynamics.noise(), domain) {
+        _ if !gaussian => None,
+        (Some(Covariance::Identity), _) => depth.map(|depth| 2.0 * depth),
+        (Some(Covariance::Hessian), _) if !quadratic => None,
+        (Some(Covariance::Hessian), DomainSpec::Ball { radius, follows_alpha }) => {
             Some(ball_radius(cell, radius, follows_alpha).powi(2))
         }
-        (DynamicsSpec::GaussianSgd { covariance: Covariance::Hessian }, DomainSpec::Sublevel { .. }) => {
-            depth.map(|depth| 2.0 * depth / lambda_max)
-        }
-        (DynamicsSpec::Sgd | DynamicsSpec::GaussianSgd { covariance: Covariance::Sample }, _) => None,
+        (Some(Covariance::Hessian), DomainSpec::Sublevel { .. }) => depth.map(|depth| 2.0 * depth / lambda_max),
+        (None | Some(Covariance::Sample | Covariance::Frozen), _) => None,
     };
-    let paper = match cell.dynamics {
-        DynamicsSpec::Sgd | DynamicsSpec::GaussianSgd { covariance: Covariance::Hessian | Covariance::Sample } => {
+    let paper = match cell.dynamics.noise() {
+        _ if !gaussian => None,
+        None | Some(Covariance::Hessian | Covariance::Sample | Covariance::Frozen) => {
             depth.map(|depth| 2.0 * depth / lambda_max.sqrt())
         }
-        DynamicsSpec::GaussianSgd { covariance: Covariance::Identity } => depth,
+        Some(Covariance::Identity) => depth,
     };
 
     Effective {
@@ -118,7 +120,7 @@ pub fn summarize<'a>(
 ) -> CellSummary {
     let effective = effective(&cell, domain, quadratic, curvature);
     let trials = estimate(rows.into_iter().filter(|row| row.cell == cell.key).map(|row| &row.record));
-    let in_time = |steps: Option<f64>| steps.map(|steps| steps * cell.eta);
+    let in_time = |steps: Option<f64>| steps.map(|steps| steps * cell.step_length());
     CellSummary {
         cell,
         lambda_max: effective.lambda_max,

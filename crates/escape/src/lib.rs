@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | [`rng`] | keyed streams of uniforms and normals |
 //! | [`data`] | examples, synthetic or given |
-//! | [`landscape`] | losses with a known minimum: quadratics, the MLP |
+//! | [`landscape`] | losses with a known minimum: quadratics, wells, linear regression, the MLP |
 //! | [`curvature`] | eigenvalues, traces, Assumption 2 and C^½, from products or dense |
 //! | [`training`] | θ* by full-batch gradient descent |
 //! | [`scale`] | the grid's α and β: L ↦ L_αβ |
@@ -15,12 +15,17 @@
 //! | [`simd`] | sixteen lanes on every instruction set: what the kernels are written in |
 //! | [`walk`] | trials, from θ* to their exit |
 //! | [`ensemble`] | many trials on all cores |
+//! | [`action`] | large deviations: steepness, quasi-potential, the path of an escape |
+//! | [`exact`] | mean exit times that are computed, not measured |
 
+pub mod action;
 pub mod curvature;
 pub mod data;
 pub mod domain;
 pub mod dynamics;
+mod elementary;
 pub mod ensemble;
+pub mod exact;
 pub mod landscape;
 pub mod problem;
 pub mod rng;

@@ -54,6 +54,13 @@ pub struct Cell {
     pub batch_size: u64,
 }
 
+impl Cell {
+    /// How long a step lasts, in time: η, and η/substeps for an SDE.
+    pub fn step_length(&self) -> f64 {
+        self.eta / f64::from(self.dynamics.substeps())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

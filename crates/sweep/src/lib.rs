@@ -11,7 +11,8 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | `sweep` | [`Sweep`]: the file as a whole, and what its parts must be to one another |
+//! | `sweep` | [`Sweep`]: the file as a whole |
+//! | `compatible` | what its parts must be to one another |
 //! | `spec` | the parts: landscape, domain, dynamics, grid; how each is read |
 //! | `yaml` | a YAML text as a tree whose nodes know their path, line and column |
 //! | `data` | the files that a sweep file names: CSV, safetensors |
@@ -26,6 +27,7 @@
 mod artifact;
 mod canonical;
 mod cell;
+mod compatible;
 mod data;
 mod error;
 mod physics;
@@ -42,8 +44,8 @@ pub use physics::{Physics, PhysicsError};
 pub use prepare::{Preparation, PrepareError};
 pub use problem::LandscapeError;
 pub use spec::{
-    Activation, Covariance, DataSource, DataSpec, DomainSpec, Dtype, DynamicsSpec, Grid, LandscapeSpec, Loss,
-    MinimumSpec, MlpSpec, Point,
+    Activation, Coordinates, Covariance, DataSource, DataSpec, DomainSpec, Dtype, DynamicsSpec, Grid, LandscapeSpec,
+    Loss, MinimumSpec, MlpSpec, Point,
 };
 pub use sweep::{Estimator, Sweep};
 /// What [`Physics::landscape`] builds.

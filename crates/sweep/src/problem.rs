@@ -7,20 +7,23 @@ use taugrid_escape::dynamics::{self, Dynamics};
 use taugrid_escape::landscape::Curvature;
 use taugrid_escape::landscape::mlp::{self, Mlp, MlpError};
 use taugrid_escape::landscape::quadratic::Quadratic;
+use taugrid_escape::landscape::well::Well;
 use taugrid_escape::problem::{self, AnyLandscape, CellProblem};
 use taugrid_escape::scale::Scale;
 
 use crate::artifact::Artifact;
 use crate::cell::Cell;
 use crate::physics::Physics;
-use crate::spec::{Activation, Covariance, DomainSpec, Dtype, DynamicsSpec, LandscapeSpec, MlpSpec};
+use crate::spec::{
+    Activation, Coordinates, Covariance, DomainSpec, Dtype, DynamicsSpec, LandscapeSpec, MlpSpec, dense,
+};
 
 /// Why a landscape could not be built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LandscapeError {
-    /// Eigenvalues that make no bowl. Physics that were checked have none.
-    #[error("the eigenvalues are not all finite and positive")]
+    /// Curvatures that make no bowl. Physics that were checked have none.
+    #[error("the landscape's curvatures are not all finite and positive")]
     Eigenvalues,
     /// A perceptron needs its artifact.
     #[error("the landscape needs its artifact, and none is given")]
@@ -48,9 +51,19 @@ impl Physics {
     /// If an artifact is needed and missing, or it is that of another landscape.
     pub fn landscape(&self, artifact: Option<&Artifact>) -> Result<AnyLandscape, LandscapeError> {
         match self.landscape_spec() {
-            LandscapeSpec::Quadratic { eigenvalues } => Quadratic::new(eigenvalues.clone())
-                .map(|quadratic| AnyLandscape::Quadratic(Arc::new(quadratic)))
-                .ok_or(LandscapeError::Eigenvalues),
+            LandscapeSpec::Quadratic { eigenvalues, matrix, rotation } => {
+                let bowl = Quadratic::new(eigenvalues.clone());
+                let basis = dense::basis(matrix.as_deref(), *rotation, eigenvalues.len());
+                let bowl = match basis {
+                    Some(basis) => bowl.and_then(|bowl| bowl.with_basis(basis)),
+                    None => bowl,
+                };
+                bowl.map(|bowl| AnyLandscape::Quadratic(Arc::new(bowl))).ok_or(LandscapeError::Eigenvalues)
+            }
+            LandscapeSpec::DoubleWell { barrier, half_width, transverse } => {
+                well(Well::double(*barrier, *half_width, transverse))
+            }
+            LandscapeSpec::Quartic { eigenvalues, quartic } => well(Well::quartic(eigenvalues, *quartic)),
             LandscapeSpec::Mlp(spec) => {
                 let artifact = artifact.ok_or(LandscapeError::NoArtifact)?;
                 if artifact.landscape_id != self.landscape_id() {
@@ -73,6 +86,10 @@ impl Physics {
             dynamics: match cell.dynamics {
                 DynamicsSpec::Sgd => Dynamics::Sgd,
                 DynamicsSpec::GaussianSgd { covariance } => Dynamics::GaussianSgd(covariance.into()),
+                DynamicsSpec::Sde { covariance, substeps } => Dynamics::Sde { covariance: covariance.into(), substeps },
+                DynamicsSpec::LevySgd { covariance, stability, coordinates } => {
+                    Dynamics::LevySgd { covariance: covariance.into(), stability, coordinates: coordinates.into() }
+                }
             },
             scale: Scale { alpha: cell.alpha, beta: cell.beta },
             eta: cell.eta,
@@ -85,6 +102,10 @@ impl Physics {
             dtype: self.dtype().into(),
         }
     }
+}
+
+fn well(well: Option<Well>) -> Result<AnyLandscape, LandscapeError> {
+    well.map(|well| AnyLandscape::Well(Arc::new(well))).ok_or(LandscapeError::Eigenvalues)
 }
 
 /// The perceptron in `artifact`, which says it is that of `spec`.
@@ -133,6 +154,16 @@ impl From<Covariance> for dynamics::Covariance {
             Covariance::Hessian => Self::Hessian,
             Covariance::Identity => Self::Identity,
             Covariance::Sample => Self::Sample,
+            Covariance::Frozen => Self::Frozen,
+        }
+    }
+}
+
+impl From<Coordinates> for dynamics::Coordinates {
+    fn from(coordinates: Coordinates) -> Self {
+        match coordinates {
+            Coordinates::Isotropic => Self::Isotropic,
+            Coordinates::Independent => Self::Independent,
         }
     }
 }

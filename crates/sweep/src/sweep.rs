@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use crate::cell::Cell;
+use crate::compatible;
 use crate::data::{Sources, read_file};
 use crate::error::{Problems, SweepError};
 use crate::physics::Physics;
 use crate::spec::{
-    Axes, Covariance, DomainSpec, Dtype, DynamicsSpec, Grid, LandscapeSpec, MAX_CELLS, SEED, read_domain, read_dtype,
+    Axes, DomainSpec, Dtype, DynamicsSpec, Grid, LandscapeSpec, MAX_CELLS, SEED, read_domain, read_dtype,
     read_dynamics, read_grid, read_landscape,
 };
 use crate::yaml::{self, Fields, Node, Whole};
@@ -137,12 +138,6 @@ fn read(text: &str, file: &Path, problems: &mut Problems) -> Option<Sweep> {
     let domain = fields
         .required("domain", "like {kind: sublevel, depth: 0.5}", problems)
         .and_then(|node| read_domain(node, problems));
-    if let (Some(LandscapeSpec::Quadratic { .. }), Some(DomainSpec::Sublevel { check_every: 2.., .. })) =
-        (&landscape, &domain)
-        && let Some(node) = fields.optional("domain")
-    {
-        problems.node(node, "check_every is for an mlp, whose loss is dear; on a quadratic every step is looked at");
-    }
     let dynamics = fields
         .required("dynamics", "like {kind: gaussian-sgd, covariance: hessian}, or a list of such", problems)
         .and_then(|node| read_dynamics(node, problems));
@@ -161,10 +156,15 @@ fn read(text: &str, file: &Path, problems: &mut Problems) -> Option<Sweep> {
         Some(node) => node.word("estimator", &["direct"], &["splitting", "auto"], problems).map(|_| Estimator::Direct),
     };
 
-    if let (Some(landscape), Some(dynamics)) = (&landscape, &dynamics) {
-        check_dynamics(landscape, dynamics, dtype.unwrap_or_default(), problems);
-        if let Some((axes, _)) = &grid {
-            check_batch_sizes(landscape, dynamics, axes, &sources, problems);
+    if let Some(landscape) = &landscape {
+        if let (Some(domain), Some(node)) = (&domain, fields.optional("domain")) {
+            compatible::check_domain(landscape, domain, node, problems);
+        }
+        if let Some(dynamics) = &dynamics {
+            compatible::check_dynamics(landscape, &sources, dynamics, dtype.unwrap_or_default(), problems);
+        }
+        if let (Some(dynamics), Some((axes, _))) = (&dynamics, &grid) {
+            compatible::check_batch_sizes(landscape, &sources, dynamics, axes, problems);
         }
     }
     if let (Some((axes, node)), Some(dynamics)) = (&grid, &dynamics) {
@@ -198,65 +198,6 @@ fn name(node: &Node, problems: &mut Problems) -> Option<String> {
         problems.node(node, format!("{} is no name for a folder; {NAME}{quotes}", node.shown()));
     }
     found.map(str::to_owned)
-}
-
-/// Dynamics that the landscape has no noise for.
-fn check_dynamics(
-    landscape: &LandscapeSpec,
-    dynamics: &[(DynamicsSpec, &Node)],
-    dtype: Dtype,
-    problems: &mut Problems,
-) {
-    for (dynamics, node) in dynamics {
-        match (landscape, dynamics) {
-            (LandscapeSpec::Quadratic { .. }, DynamicsSpec::Sgd) => problems.node(
-                node,
-                "sgd draws minibatches of examples, and a quadratic landscape has no data; use gaussian-sgd, or \
-                 landscape kind mlp",
-            ),
-            (LandscapeSpec::Quadratic { .. }, DynamicsSpec::GaussianSgd { covariance: Covariance::Sample }) => problems
-                .node(
-                    node,
-                    "covariance sample is that of the examples' gradients, and a quadratic landscape has no data; use \
-                     covariance hessian or identity, or landscape kind mlp",
-                ),
-            (LandscapeSpec::Mlp(_), DynamicsSpec::GaussianSgd { covariance: Covariance::Sample })
-                if dtype == Dtype::F64 =>
-            {
-                problems.node(node, "covariance sample is computed in f32 alone; leave dtype out, or say dtype: f32");
-            }
-            (LandscapeSpec::Mlp(_), DynamicsSpec::GaussianSgd { covariance: Covariance::Hessian }) => problems.node(
-                node,
-                format!(
-                    "covariance hessian on an mlp needs the dense Hessian, which is not in this version ({}); use sgd, \
-                     or covariance identity",
-                    env!("CARGO_PKG_VERSION")
-                ),
-            ),
-            _ => {}
-        }
-    }
-}
-
-/// Minibatches larger than the data they are drawn from.
-fn check_batch_sizes(
-    landscape: &LandscapeSpec,
-    dynamics: &[(DynamicsSpec, &Node)],
-    axes: &Axes<'_>,
-    sources: &Sources,
-    problems: &mut Problems,
-) {
-    let LandscapeSpec::Mlp(mlp) = landscape else { return };
-    if !dynamics.iter().any(|(dynamics, _)| *dynamics == DynamicsSpec::Sgd) {
-        return;
-    }
-    let Some(examples) = sources.examples(&mlp.data.source) else { return };
-    for (batch_size, node) in axes.batch_sizes.iter().filter(|(batch_size, _)| *batch_size > examples) {
-        problems.node(
-            node,
-            format!("{batch_size} is more than the {examples} examples; sgd draws a minibatch without replacement"),
-        );
-    }
 }
 
 /// More cells or trials than a sweep may have; computed without listing them.

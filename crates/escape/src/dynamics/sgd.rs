@@ -73,6 +73,11 @@ impl<L: ExampleLoss> Step<L> for Sgd {
         }
     }
 
+    fn spread(&self, _: &L, _: &mut State<L>, _: &[f64], _: &mut Minibatch) -> f64 {
+        // SGD has no time between its steps.
+        0.0
+    }
+
     fn work(&self, landscape: &L) -> u64 {
         6 * landscape.dim() as u64 * u64::from(self.batch_size)
     }

@@ -5,6 +5,8 @@
 
 pub mod mlp;
 pub mod quadratic;
+pub mod regression;
+pub mod well;
 
 use crate::curvature::NoiseVersusHessian;
 
@@ -40,6 +42,15 @@ pub trait ExampleLoss: Landscape {
 
     /// ∇L_B(θ* + z) = (1/|B|) Σ_{i ∈ B} ∇ℓ_i(θ* + z) into `out`, summed in the order of `batch`.
     fn minibatch_gradient(&self, z: &[f64], batch: &[u32], out: &mut [f64], workspace: &mut Self::Workspace);
+}
+
+/// An [`ExampleLoss`] whose examples can be weighted, so that noise of their covariance can be made without forming it.
+pub trait WeightedLoss: ExampleLoss {
+    /// Σ_i w_i ∇ℓ_i(θ* + z) into `out`, with a weight of any sign for each example, in a fixed order of summation.
+    fn weighted_gradient(&self, z: &[f64], weights: &[f64], out: &mut [f64], workspace: &mut Self::Workspace);
+
+    /// nᵀCn with C = (1/N) Σ (∇ℓ_i − ∇L)(∇ℓ_i − ∇L)ᵀ at θ* + z: the variance of the examples' slopes along n.
+    fn noise_along(&self, z: &[f64], direction: &[f64], workspace: &mut Self::Workspace) -> f64;
 }
 
 /// The Hessian H* and the gradient at θ*, as far as they are known; before the grid's α and β.

@@ -1,4 +1,8 @@
-//! L(θ) = ½ Σ h_i (θ_i − θ*_i)², the landscape of Assumption 1 in the eigenbasis of H*.
+//! L(θ) = ½ (θ − θ*)ᵀ H* (θ − θ*), the landscape of Assumption 1, in the eigenbasis of H*.
+//!
+//! A Gaussian, or an isotropic vector, has the same law in every orthonormal basis, and balls and level sets have the same
+//! form: so trials are simulated in the eigenbasis whatever basis H* was given in. What is not the same is noise that is
+//! independent in each parameter and not Gaussian; for its sake the eigenvectors are kept.
 
 use super::{Curvature, Landscape};
 
@@ -6,6 +10,8 @@ use super::{Curvature, Landscape};
 #[derive(Debug, Clone)]
 pub struct Quadratic {
     eigenvalues: Vec<f64>,
+    /// Row k is the unit eigenvector of eigenvalue k; `None` where they are the coordinate axes.
+    basis: Option<Vec<f64>>,
     curvature: Curvature,
 }
 
@@ -23,7 +29,18 @@ impl Quadratic {
             gradient_norm: 0.0,
             noise: None,
         };
-        Some(Self { eigenvalues, curvature })
+        Some(Self { eigenvalues, basis: None, curvature })
+    }
+
+    /// The same with these unit eigenvectors, one in each row, in the order of the eigenvalues. `None` unless there are d²
+    /// numbers.
+    pub fn with_basis(self, basis: Vec<f64>) -> Option<Self> {
+        (basis.len() == self.eigenvalues.len().pow(2)).then_some(Self { basis: Some(basis), ..self })
+    }
+
+    /// The unit eigenvectors, one in each row; `None` where they are the coordinate axes.
+    pub fn basis(&self) -> Option<&[f64]> {
+        self.basis.as_deref()
     }
 
     /// The eigenvalues of H*, in the order of the coordinates.

@@ -87,7 +87,7 @@ fn of_words<S: Simd>(s: S, first: S::U, second: S::U) -> (S::F, S::F) {
 
 /// Horner's scheme, the highest power first.
 #[inline(always)]
-fn polynomial<S: Simd, const N: usize>(s: S, x: S::F, coefficients: [f32; N]) -> S::F {
+pub(super) fn polynomial<S: Simd, const N: usize>(s: S, x: S::F, coefficients: [f32; N]) -> S::F {
     let mut sum = s.splat(coefficients[0]);
     for c in &coefficients[1..] {
         sum = s.fma(sum, x, s.splat(*c));
@@ -96,7 +96,7 @@ fn polynomial<S: Simd, const N: usize>(s: S, x: S::F, coefficients: [f32; N]) ->
 }
 
 /// 2ⁿ, for a normal result.
-const fn exp2(n: i32) -> f32 {
+pub(super) const fn exp2(n: i32) -> f32 {
     f32::from_bits(((127 + n) as u32) << 23)
 }
 

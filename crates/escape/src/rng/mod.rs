@@ -9,16 +9,21 @@
 //! | [`lanes`](Lanes) | sixteen generators side by side, for the kernels: xoshiro128++ seeded through Philox |
 //! | [`trial`](TrialStream) | the sixteen as one stream, where a trial has them to itself |
 //! | `lane_normal` | their normals, at the resolution of f32 |
-//! | `normal` | normals at the resolution of f64 |
+//! | [`lane_stable`](Stability) | their symmetric stable variates, for heavy tails |
+//! | `normal`, `stable` | normals and stable variates at the resolution of f64 |
 
 pub(crate) mod lane_normal;
+pub(crate) mod lane_stable;
 mod lanes;
 mod normal;
 pub mod philox;
+mod stable;
 mod stream;
 mod trial;
 
 pub use lane_normal::fill_normals;
+pub use lane_stable::Stability;
+pub(crate) use lanes::Generators;
 pub use lanes::Lanes;
 pub use stream::{Stream, StreamKey};
 pub use trial::TrialStream;

@@ -28,7 +28,7 @@ fn one_to_two(word: u64) -> f64 {
 
 /// ln u for a normal (not subnormal) 0 < u ≤ 1.
 #[inline]
-fn ln(u: f64) -> f64 {
+pub(super) fn ln(u: f64) -> f64 {
     const LN2_HIGH: f64 = 6.931_471_803_691_238_164_90e-1;
     const LN2_LOW: f64 = 1.908_214_929_270_587_700_02e-10;
     const L1: f64 = 6.666_666_666_666_735_130e-1;
@@ -55,7 +55,7 @@ fn ln(u: f64) -> f64 {
 
 /// (cos 2πt, sin 2πt) for 0 ≤ t < 1.
 #[inline]
-fn cos_sin_turn(t: f64) -> (f64, f64) {
+pub(super) fn cos_sin_turn(t: f64) -> (f64, f64) {
     const S1: f64 = -1.666_666_666_666_663_243_48e-1;
     const S2: f64 = 8.333_333_333_322_489_461_24e-3;
     const S3: f64 = -1.984_126_982_985_794_931_34e-4;

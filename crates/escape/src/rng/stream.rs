@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use rand::TryRng;
 
-use super::{normal, philox};
+use super::{normal, philox, stable};
 
 /// The key of a family of streams, one stream an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +83,24 @@ impl Stream {
         let normal = self.made[self.drawn];
         self.drawn += 1;
         normal
+    }
+
+    /// The next symmetric stable variate of index a, 1 ≤ a ≤ 2, in the scale in which a = 2 is N(0, 1). Three words.
+    pub fn stable(&mut self, a: f64) -> f64 {
+        let (w, u) = (self.positive(), self.positive());
+        let negative = self.word() & 1 == 1;
+        stable::variate(a, w, u, negative)
+    }
+
+    /// The next √A, A > 0 stable of index a/2: what makes Gaussians stable of index a, all coordinates alike. Two words.
+    pub fn stable_amplitude(&mut self, a: f64) -> f64 {
+        let (w, u) = (self.positive(), self.positive());
+        stable::amplitude(a, w, u)
+    }
+
+    /// Uniform on (0, 1], in steps of 2⁻⁶⁴ towards 0.
+    fn positive(&mut self) -> f64 {
+        (self.word() as f64 + 0.5) * (0.5f64).powi(64)
     }
 
     /// Makes the next normals: two for each block, block after block.

@@ -1,14 +1,14 @@
 //! A trial's words and normals, in order, where one trial has all sixteen lanes to itself: for chains that are too long
 //! to share a vector.
 
-use super::{Lanes, StreamKey, lane_normal};
+use super::{Lanes, Stability, StreamKey, lane_normal, lane_stable};
 use crate::simd::{Isa, LANES};
 
 /// Rows made at a time.
 const ROWS: usize = 4;
 
-/// The random numbers of one trial: integers, or normals. A dynamics draws one kind or the other; drawn in turns, each
-/// would drop what was made of the other and not used yet.
+/// The random numbers of one trial: integers, normals or stable variates. Each call for variates begins anew with
+/// whatever the sixteen generators make next; integers are made many at a time, and those made are used first.
 #[derive(Debug, Clone)]
 pub struct TrialStream {
     isa: Isa,
@@ -56,6 +56,22 @@ impl TrialStream {
         lane_normal::fill_normals(self.isa, &mut self.lanes, &mut last);
         let mut last = last.into_iter().flatten();
         odd.as_flattened_mut().iter_mut().chain(rest).zip(&mut last).for_each(|(out, normal)| *out = normal);
+    }
+
+    /// The next √A, A > 0 stable of index a/2: what makes Gaussians stable of index a, all coordinates alike.
+    pub fn amplitude(&mut self, stability: Stability) -> f32 {
+        let mut row = [[0.0; LANES]];
+        lane_stable::fill_amplitudes(self.isa, stability, &mut self.lanes, &mut row);
+        row[0][0]
+    }
+
+    /// Fills `out` with the next symmetric stable variates, independent, in the scale in which a = 2 is N(0, 1).
+    pub fn stables(&mut self, stability: Stability, out: &mut [f32]) {
+        for part in out.chunks_mut(LANES) {
+            let mut row = [[0.0; LANES]];
+            lane_stable::fill_variates(self.isa, stability, &mut self.lanes, &mut row);
+            part.copy_from_slice(&row[0][..part.len()]);
+        }
     }
 }
 

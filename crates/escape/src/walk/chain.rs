@@ -5,26 +5,27 @@
 
 use std::sync::Arc;
 
+use super::correction::Correction;
+use super::gaussian::{ChainCovariance, Gaussian, GaussianSteps};
 use super::{Advance, Outcome, Queue, Simulation, TrialRecord, Walker, one_nan};
-use crate::domain::Boundary;
+use crate::domain::{Boundary, GOBET_MENOZZI};
 use crate::dynamics::sgd::Minibatches;
 use crate::landscape::mlp::Mlp;
 use crate::landscape::mlp::chain::{Chain, Pace};
 use crate::rng::{StreamKey, TrialStream};
 use crate::scale::Scale;
-use crate::simd::{Isa, LANES};
+use crate::simd::Isa;
 
 /// What moves a chain beside the mean gradient.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) enum ChainNoise {
     /// Minibatches (Eq. 1).
-    Minibatch,
-    /// Gaussian noise with the covariance that minibatches have at θ (Eq. 2): Σ_i w_i ∇ℓ_i with
-    /// w_i = 1/N + (ξ_i − ξ̄)/√(N·B), ξ_i ~ N(0, 1), has the mean ∇L and the covariance
-    /// (1/B)·(1/N) Σ_i (∇ℓ_i − ∇L)(∇ℓ_i − ∇L)ᵀ, which is never formed.
-    Sample,
-    /// Gaussian noise with C = I (Eq. 4).
-    Isotropic,
+    Minibatch {
+        /// B; no more than there are examples.
+        batch_size: usize,
+    },
+    /// The gradient of all examples, and Gaussian noise.
+    Gaussian(Gaussian),
 }
 
 /// A cell on a perceptron.
@@ -32,9 +33,8 @@ pub(crate) struct ChainWalk {
     pub(crate) landscape: Arc<Mlp>,
     pub(crate) noise: ChainNoise,
     pub(crate) scale: Scale,
-    pub(crate) eta: f64,
-    /// B; with minibatches, no more than there are examples.
-    pub(crate) batch_size: u64,
+    /// h, what the gradient is multiplied with: η, or of an Euler–Maruyama scheme a part of it.
+    pub(crate) step: f64,
     pub(crate) boundary: Boundary,
     /// A sublevel set is tested at every so manieth step; see [`CellProblem`](crate::problem::CellProblem).
     pub(crate) check_every: u64,
@@ -51,48 +51,90 @@ impl Simulation for ChainWalk {
     fn walker(&self) -> Box<dyn Walker + '_> {
         const OPERATIONS_BETWEEN_LOOKS: u64 = 1 << 26;
         let network = self.landscape.network();
-        let (examples, batch) = match self.noise {
-            ChainNoise::Minibatch => (0, self.batch_size),
-            ChainNoise::Sample | ChainNoise::Isotropic => (network.examples(), network.examples() as u64),
+        let examples = network.examples() as u64;
+        let (batch, noise) = match &self.noise {
+            ChainNoise::Minibatch { batch_size } => (*batch_size as u64, 0),
+            ChainNoise::Gaussian(noise) => (examples, noise.operations(network)),
         };
         // A sublevel set takes the loss over all examples, which is most of the work.
         let tested = match self.boundary {
             Boundary::SquaredRadius(_) => 0,
-            Boundary::BaseExcess(_) => network.examples() as u64 / self.check_every,
+            Boundary::BaseExcess(_) => examples / self.check_every,
         };
-        let operations = network.operations() * (batch + tested);
+        let operations = network.operations() * (batch + tested) + noise;
         Box::new(ChainWalker {
             walk: self,
             chain: Chain::new(network, self.isa),
             stream: TrialStream::new(self.key, 0, self.isa),
-            batches: Minibatches::of(network.examples() as u32),
-            weights: vec![1.0 / network.examples() as f32; examples],
-            normals: Vec::new(),
+            steps_by: match &self.noise {
+                &ChainNoise::Minibatch { batch_size } => {
+                    StepsBy::Minibatches { batches: Minibatches::of(network.examples() as u32), batch_size }
+                }
+                ChainNoise::Gaussian(noise) => {
+                    StepsBy::Gaussian(Box::new(GaussianSteps::new(noise, self.scale, self.step, network, self.isa)))
+                }
+            },
             trial: None,
             steps: 0,
             slice: (OPERATIONS_BETWEEN_LOOKS / operations.max(1)).clamp(1, 1 << 16),
-            safe_square: match self.boundary {
-                Boundary::SquaredRadius(_) => 0.0,
-                Boundary::BaseExcess(depth) => self.landscape.safe_radius(depth).powi(2),
+            correction: self.correction(),
+            bound: self.bound(),
+            safe_square: match (self.boundary, &self.noise) {
+                // Inside, but for how far from the boundary nothing is proved.
+                (Boundary::SquaredRadius(_), _) | (_, ChainNoise::Gaussian(Gaussian { corrected: true, .. })) => 0.0,
+                (Boundary::BaseExcess(depth), _) => self.landscape.safe_radius(depth).powi(2),
             },
             z: vec![0.0; network.dim()],
         })
     }
 }
 
+impl ChainWalk {
+    /// ‖z‖² at which a trial has left a ball; what is not finite has left anything.
+    fn bound(&self) -> f64 {
+        let Boundary::SquaredRadius(square) = self.boundary else { return f64::INFINITY };
+        match &self.noise {
+            // The correction is the same everywhere: c₀s.
+            ChainNoise::Gaussian(Gaussian {
+                covariance: ChainCovariance::Isotropic, size, corrected: true, ..
+            }) => {
+                let radius = (square.sqrt() - GOBET_MENOZZI * size).max(0.0);
+                radius * radius * self.scale.alpha
+            }
+            // ‖z‖² = α‖x‖².
+            _ => square * self.scale.alpha,
+        }
+    }
+
+    /// The boundary correction, unless it is in the bound.
+    fn correction(&self) -> Option<Box<Correction<'_>>> {
+        let ChainNoise::Gaussian(noise) = &self.noise else { return None };
+        let smaller_ball =
+            matches!((self.boundary, &noise.covariance), (Boundary::SquaredRadius(_), ChainCovariance::Isotropic));
+        (noise.corrected && !smaller_ball).then(|| Box::new(Correction::new(noise, &self.landscape, self.scale)))
+    }
+}
+
+/// What makes the steps of a chain.
+enum StepsBy<'a> {
+    Minibatches { batches: Minibatches, batch_size: usize },
+    Gaussian(Box<GaussianSteps<'a>>),
+}
+
 struct ChainWalker<'a> {
     walk: &'a ChainWalk,
     chain: Chain<'a>,
     stream: TrialStream,
-    batches: Minibatches,
-    /// Of all examples, where there is a use for them.
-    weights: Vec<f32>,
-    normals: Vec<f32>,
+    steps_by: StepsBy<'a>,
     trial: Option<u64>,
     /// Steps of the trial.
     steps: u64,
     /// Steps between two looks.
     slice: u64,
+    /// Of the boundary, where it is not in `bound`.
+    correction: Option<Box<Correction<'a>>>,
+    /// ‖z‖² at which a trial has left.
+    bound: f64,
     /// ‖z‖² below which a state is proved to be in the sublevel set.
     safe_square: f64,
     z: Vec<f64>,
@@ -122,6 +164,9 @@ impl ChainWalker<'_> {
         self.chain.restart();
         self.stream = TrialStream::new(self.walk.key, trial, self.walk.isa);
         self.steps = 0;
+        if let Some(correction) = &mut self.correction {
+            correction.restart();
+        }
         self.trial = Some(trial);
         self.trial
     }
@@ -129,39 +174,55 @@ impl ChainWalker<'_> {
     /// Goes on for up to so many steps; how many were made, and whether the last of them left D.
     fn go(&mut self, steps: u64) -> (u64, bool) {
         match self.walk.boundary {
-            Boundary::SquaredRadius(square) => {
-                // ‖z‖² = α‖x‖².
-                let bound = square * self.walk.scale.alpha;
-                let (made, square) = self.step(steps, bound);
-                (made, Boundary::SquaredRadius(bound).left(square))
+            Boundary::SquaredRadius(_) if self.correction.is_some() => {
+                // Whether the boundary is near is asked after every step.
+                let (_, square) = self.step(1);
+                (1, self.leaves_ball(square))
             }
-            Boundary::BaseExcess(_) => {
+            Boundary::SquaredRadius(_) => {
+                let (made, square) = self.step(steps);
+                (made, self.leaves_ball(square))
+            }
+            Boundary::BaseExcess(depth) => {
                 let every = self.walk.check_every;
-                let (made, square) = self.step(steps.min(every - self.steps % every), f64::INFINITY);
+                let (made, square) = self.step(steps.min(every - self.steps % every));
                 // A state that is not finite can stop the kernel before the next test is due: it has left.
-                let overflowed = Boundary::SquaredRadius(f64::INFINITY).left(square);
+                let overflowed = Boundary::SquaredRadius(self.bound).left(square);
                 let due = (self.steps + made).is_multiple_of(every);
                 let proved_inside = square < self.safe_square;
-                let left = overflowed || due && !proved_inside && self.walk.boundary.left(self.chain.excess_loss());
-                (made, left)
+                (made, overflowed || due && !proved_inside && self.leaves_sublevel(depth))
             }
         }
     }
 
-    /// Up to so many steps, until ‖z‖² is not below `bound`; how many were made, and ‖z‖² then.
-    fn step(&mut self, steps: u64, bound: f64) -> (u64, f64) {
-        let Self { walk, chain, stream, batches, .. } = self;
-        let drift = (walk.eta * walk.scale.hessian_factor()) as f32;
-        match walk.noise {
-            ChainNoise::Minibatch => {
-                let pace = Pace { steps, batch_size: walk.batch_size as usize, drift, bound };
+    /// Whether a chain at this ‖z‖² has left the ball.
+    fn leaves_ball(&mut self, square: f64) -> bool {
+        Boundary::SquaredRadius(self.bound).left(square)
+            || self.correction.as_mut().is_some_and(|c| c.leaves_ball(&self.chain, square, self.bound.sqrt()))
+    }
+
+    /// Whether the chain has left the sublevel set of that depth.
+    fn leaves_sublevel(&mut self, depth: f64) -> bool {
+        let excess = self.chain.excess_loss();
+        self.walk.boundary.left(excess)
+            || self.correction.as_mut().is_some_and(|c| c.leaves_sublevel(&self.chain, excess, depth))
+    }
+
+    /// Up to so many steps, until ‖z‖² is not below the bound; how many were made, and ‖z‖² then.
+    fn step(&mut self, steps: u64) -> (u64, f64) {
+        let Self { walk, chain, stream, steps_by, bound, .. } = self;
+        let bound = *bound;
+        match steps_by {
+            StepsBy::Minibatches { batches, batch_size } => {
+                let drift = (walk.step * walk.scale.hessian_factor()) as f32;
+                let pace = Pace { steps, batch_size: *batch_size, drift, bound };
                 let walked = chain.walk(pace, &mut |batch| batches.draw(batch, |n| stream.below(n)));
                 (walked.steps, walked.squared_distance)
             }
-            ChainNoise::Sample | ChainNoise::Isotropic => {
+            StepsBy::Gaussian(gaussian) => {
                 let mut square = f64::NAN;
                 for made in 1..=steps {
-                    square = self.full_batch_step(drift);
+                    square = gaussian.step(chain, stream);
                     if Boundary::SquaredRadius(bound).left(square) {
                         return (made, square);
                     }
@@ -171,28 +232,6 @@ impl ChainWalker<'_> {
         }
     }
 
-    /// One step with the gradients of all examples; ‖z‖² after it.
-    fn full_batch_step(&mut self, drift: f32) -> f64 {
-        let Self { walk, chain, stream, weights, normals, .. } = self;
-        if let ChainNoise::Sample = walk.noise {
-            sample_weights(stream, walk.batch_size, weights);
-            return chain.weighted_step(weights, drift);
-        }
-        chain.weighted_step(weights, drift);
-        let deviation = walk.eta * (walk.scale.alpha / walk.batch_size as f64).sqrt();
-        normals.resize(64 * LANES, 0.0);
-        // What is left of the last buffer goes: every step draws as many of them.
-        let mut at = normals.len();
-        chain.add_noise(deviation as f32, &mut |out| {
-            if at == normals.len() {
-                stream.normals(normals);
-                at = 0;
-            }
-            out.copy_from_slice(&normals[at..at + LANES]);
-            at += LANES;
-        })
-    }
-
     fn record(&mut self, trial: u64, left: bool) -> TrialRecord {
         let exit_loss = one_nan(self.walk.scale.beta * self.chain.excess_loss());
         self.chain.write_displacement(&mut self.z);
@@ -200,40 +239,5 @@ impl ChainWalker<'_> {
         let exit_radius = one_nan((square / self.walk.scale.alpha).sqrt());
         let outcome = Outcome::of(left, exit_loss, exit_radius);
         TrialRecord { trial, outcome, steps: self.steps, exit_loss, exit_radius }
-    }
-}
-
-/// w_i = 1/N + (ξ_i − ξ̄)/√(N·B).
-fn sample_weights(stream: &mut TrialStream, batch_size: u64, weights: &mut [f32]) {
-    stream.normals(weights);
-    let n = weights.len() as f64;
-    let mean = weights.iter().map(|&xi| f64::from(xi)).sum::<f64>() / n;
-    let scale = 1.0 / (n * batch_size as f64).sqrt();
-    for weight in weights {
-        *weight = (1.0 / n + (f64::from(*weight) - mean) * scale) as f32;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Σ w = 1, and Var w = (1 − 1/N)/(N·B). H0 for the second: n = 200,000 normals; within 6 s.e., false alarm 2e-9.
-    #[test]
-    fn weights_have_the_sum_and_the_variance_that_the_covariance_asks_for() {
-        let mut stream = TrialStream::new(StreamKey::derive(1, 2), 3, Isa::current());
-        let (n, batch_size, rounds) = (1000, 10, 200);
-        let mut weights = vec![0.0; n];
-        let mut squares = 0.0;
-        for _ in 0..rounds {
-            sample_weights(&mut stream, batch_size, &mut weights);
-            let sum: f64 = weights.iter().map(|&w| f64::from(w)).sum();
-            assert!((sum - 1.0).abs() < 1e-4, "{sum}");
-            squares += weights.iter().map(|&w| (f64::from(w) - 1.0 / n as f64).powi(2)).sum::<f64>();
-        }
-        let expected = (1.0 - 1.0 / n as f64) / (n as f64 * batch_size as f64);
-        let found = squares / (n * rounds) as f64;
-        let error = expected * (2.0 / (n * rounds) as f64).sqrt();
-        assert!((found - expected).abs() < 6.0 * error, "{found} against {expected} ± {error}");
     }
 }

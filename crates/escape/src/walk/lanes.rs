@@ -1,81 +1,68 @@
-//! Sixteen trials at a time, one a lane, on a quadratic in the eigenbasis of its Hessian.
+//! Sixteen trials at a time, one a lane, on a landscape that is a sum over coordinates: a quadratic in the eigenbasis of
+//! its Hessian, a double well, a quartic.
 //!
-//! A step of Gaussian SGD is y ← y + cy + σξ in each coordinate, whatever the covariance; it is c = −ηαβh and σ that
-//! differ. In units of the domain (y = x/r on a ball, y = x √(αh/2Δ) on a sublevel set) both domains are the unit ball,
-//! so that one kernel serves them all. A lane whose trial has ended takes the next from the queue at once.
+//! A step moves each coordinate by itself ([`Force`], [`Noise`]); what covariance, what dynamics is in the factors. In
+//! units of the domain (y = x/r on a ball, y = x √(αh/2Δ) on a sublevel set) both domains are the unit ball of a
+//! quadratic, so that one kernel serves them all. A lane whose trial has ended takes the next from the queue at once.
 //!
-//! The kernel only *suspects*: it looks up from its registers when Σ y² comes within rounding of 1. Whether the trial
-//! has left is then decided in f64, by the very test of [`Boundary`], on the state as it is.
+//! The kernel only *suspects*: it looks up from its registers when Σ y² comes within rounding of 1, or, where the boundary
+//! is drawn in, within a step of it. Whether the trial has left is then decided in f64, by the very test of [`Boundary`],
+//! on the state as it is.
 
 use std::sync::Arc;
 
+use super::force::Force;
+use super::noise::Noise;
 use super::real::Real;
 use super::{Advance, Outcome, Queue, Simulation, TrialRecord, Walker, one_nan};
 use crate::domain::Boundary;
 use crate::landscape::Landscape;
-use crate::landscape::quadratic::Quadratic;
-use crate::rng::lane_normal;
 use crate::rng::{Lanes, StreamKey};
 use crate::simd::{Isa, Kernel, LANES, Simd};
 
 /// Coordinate steps of one lane between two looks at the queue and the clock: about a millisecond.
 const WORK_BETWEEN_LOOKS: u64 = 1 << 16;
 
-/// What the kernel needs to know of one coordinate.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Coordinate {
-    /// η times the eigenvalue of L_αβ's Hessian: the share of x that one step takes away.
-    pub(crate) pull: f64,
-    /// s.d. of a step's noise in x.
-    pub(crate) noise: f64,
-    /// x for each unit of y.
-    pub(crate) unit: f64,
+/// A cell's trials apart from how they move: θ*, and when one has ended.
+pub(crate) struct Course {
+    pub(crate) landscape: Arc<dyn Landscape<Workspace = ()>>,
+    pub(crate) boundary: Boundary,
+    /// Where the boundary is drawn in: the s.d. of a step's noise in each coordinate of x.
+    pub(crate) drawn_in: Option<Vec<f64>>,
+    /// √α: z for each unit of x.
+    pub(crate) stretch: f64,
+    pub(crate) beta: f64,
+    pub(crate) max_steps: u64,
+    pub(crate) key: StreamKey,
+    pub(crate) isa: Isa,
+    /// x for each unit of y, in each coordinate.
+    pub(crate) units: Vec<f64>,
+    /// What the kernel's sum is to be below for a trial to be inside without doubt, but for rounding.
+    pub(crate) inside: f64,
 }
 
-/// A cell on a quadratic, its state kept in `R`.
-pub(crate) struct LaneWalk<R> {
-    landscape: Arc<Quadratic>,
-    boundary: Boundary,
-    /// √α: z for each unit of x.
-    stretch: f64,
-    beta: f64,
-    max_steps: u64,
-    key: StreamKey,
-    isa: Isa,
-    units: Vec<f64>,
-    /// c and σ of coordinates 2p and 2p + 1, which share a pair of normals.
-    pairs: Vec<[[R; 2]; 2]>,
-    /// Σ y² from which on a lane is looked at.
+/// A cell whose states are kept in `R`.
+pub(crate) struct LaneWalk<R, F, N> {
+    course: Course,
+    /// The forces on coordinates 2p and 2p + 1, which share a pair of normals.
+    pairs: Vec<[F; 2]>,
+    noise: N,
+    /// The kernel's sum from which on a lane is looked at.
     suspicion: R,
 }
 
-impl<R: Real> LaneWalk<R> {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "a cell has this many parts; problem.rs, its only caller, names them"
-    )]
-    pub(crate) fn new(
-        landscape: Arc<Quadratic>,
-        coordinates: &[Coordinate],
-        boundary: Boundary,
-        stretch: f64,
-        beta: f64,
-        max_steps: u64,
-        key: StreamKey,
-        isa: Isa,
-    ) -> Self {
-        let factors = |c: &Coordinate| [R::round(-c.pull), R::round(c.noise / c.unit)];
-        let pairs =
-            coordinates.chunks(2).map(|pair| [factors(&pair[0]), pair.get(1).map_or([R::ZERO; 2], factors)]).collect();
+impl<R: Real, F: Force<R>, N: Noise> LaneWalk<R, F, N> {
+    /// A walk under `forces`, one a coordinate.
+    pub(crate) fn new(course: Course, forces: &[F], noise: N) -> Self {
+        let pairs = forces.chunks(2).map(|pair| [pair[0], pair.get(1).copied().unwrap_or(F::NONE)]).collect();
         // d roundings of f32 and some to spare; in f64 it only looks up a little early.
-        let slack = (coordinates.len() + 8) as f64 * f64::from(f32::EPSILON);
-        let units = coordinates.iter().map(|c| c.unit).collect();
-        let suspicion = R::round((1.0 - slack).max(0.0));
-        Self { landscape, boundary, stretch, beta, max_steps, key, isa, units, pairs, suspicion }
+        let slack = (forces.len() + 8) as f64 * f64::from(f32::EPSILON);
+        let suspicion = R::round(course.inside - slack * course.inside.abs());
+        Self { course, pairs, noise, suspicion }
     }
 }
 
-impl<R: Real> Simulation for LaneWalk<R> {
+impl<R: Real, F: Force<R>, N: Noise> Simulation for LaneWalk<R, F, N> {
     fn lanes(&self) -> usize {
         LANES
     }
@@ -91,13 +78,14 @@ impl<R: Real> Simulation for LaneWalk<R> {
             began: [0; LANES],
             now: 0,
             deadline: u64::MAX,
-            z: vec![0.0; self.units.len()],
+            z: vec![0.0; self.course.units.len()],
+            slope: vec![0.0; self.course.units.len()],
         })
     }
 }
 
-struct LaneWalker<'a, R> {
-    walk: &'a LaneWalk<R>,
+struct LaneWalker<'a, R, F, N> {
+    walk: &'a LaneWalk<R, F, N>,
     /// `[coordinate][lane]`; where d is odd, one more that stays 0.
     y: Vec<[R; LANES]>,
     /// In one dimension, where a pair of normals makes two steps: y after the first.
@@ -113,21 +101,23 @@ struct LaneWalker<'a, R> {
     /// No trial reaches `max_steps` before.
     deadline: u64,
     z: Vec<f64>,
+    /// ∇L at z, where the boundary is drawn in.
+    slope: Vec<f64>,
 }
 
-impl<R: Real> Walker for LaneWalker<'_, R> {
+impl<R: Real, F: Force<R>, N: Noise> Walker for LaneWalker<'_, R, F, N> {
     fn advance(&mut self, queue: &dyn Queue, finished: &mut Vec<TrialRecord>) -> Advance {
         self.fill(queue);
         let (began, occupied) = (self.now, u64::from(self.live.count_ones()));
         if self.live != 0 {
-            let steps = (WORK_BETWEEN_LOOKS / self.walk.units.len() as u64).max(2);
-            self.walk.isa.run(Slice { walker: self, queue, finished, until: began + steps });
+            let steps = (WORK_BETWEEN_LOOKS / self.walk.course.units.len() as u64).max(2);
+            self.walk.course.isa.run(Slice { walker: self, queue, finished, until: began + steps });
         }
         Advance { steps: occupied * (self.now - began), idle: self.live == 0 }
     }
 }
 
-impl<R: Real> LaneWalker<'_, R> {
+impl<R: Real, F: Force<R>, N: Noise> LaneWalker<'_, R, F, N> {
     /// Puts trials into the lanes that are free.
     fn fill(&mut self, queue: &dyn Queue) {
         for lane in bits(!self.live) {
@@ -135,9 +125,9 @@ impl<R: Real> LaneWalker<'_, R> {
             self.live |= 1 << lane;
             self.trials[lane] = trial;
             self.began[lane] = self.now;
-            self.generators.seed(lane, self.walk.key, trial);
+            self.generators.seed(lane, self.walk.course.key, trial);
             self.y.iter_mut().for_each(|y| y[lane] = R::ZERO);
-            self.deadline = self.deadline.min(self.now.saturating_add(self.walk.max_steps));
+            self.deadline = self.deadline.min(self.now.saturating_add(self.walk.course.max_steps));
         }
     }
 
@@ -148,7 +138,7 @@ impl<R: Real> LaneWalker<'_, R> {
         let due = self.now >= self.deadline;
         for lane in bits(self.live & if due { u16::MAX } else { suspects }) {
             let steps = self.now - self.began[lane];
-            let in_pairs = self.walk.units.len() == 1;
+            let in_pairs = self.walk.course.units.len() == 1;
             let record = in_pairs.then(|| self.judge(lane, steps - 1, true)).flatten();
             if let Some(record) = record.or_else(|| self.judge(lane, steps, false)) {
                 finished.push(record);
@@ -157,43 +147,62 @@ impl<R: Real> LaneWalker<'_, R> {
         }
         if due {
             let oldest = bits(self.live).map(|lane| self.began[lane]).min();
-            self.deadline = oldest.map_or(u64::MAX, |began| began.saturating_add(self.walk.max_steps));
+            self.deadline = oldest.map_or(u64::MAX, |began| began.saturating_add(self.walk.course.max_steps));
         }
     }
 
     /// The record of a trial, if it ended at this state.
     fn judge(&mut self, lane: usize, steps: u64, first: bool) -> Option<TrialRecord> {
         let mut square = 0.0;
-        for ((z, unit), y) in self.z.iter_mut().zip(&self.walk.units).zip(&self.y) {
+        for ((z, unit), y) in self.z.iter_mut().zip(&self.walk.course.units).zip(&self.y) {
             let y = if first { self.first[lane] } else { y[lane] };
             let x = unit * y.wide();
             square += x * x;
-            *z = self.walk.stretch * x;
+            *z = self.walk.course.stretch * x;
         }
-        let excess = self.walk.landscape.excess_loss(&self.z, &mut ());
-        let left = self.walk.boundary.left(match self.walk.boundary {
-            Boundary::SquaredRadius(_) => square,
-            Boundary::BaseExcess(_) => excess,
-        });
-        if !left && steps < self.walk.max_steps {
+        let excess = self.walk.course.landscape.excess_loss(&self.z, &mut ());
+        let left = self.has_left(square, excess);
+        if !left && steps < self.walk.course.max_steps {
             return None;
         }
-        let exit_loss = one_nan(self.walk.beta * excess);
+        let exit_loss = one_nan(self.walk.course.beta * excess);
         let exit_radius = one_nan(square.sqrt());
         let outcome = Outcome::of(left, exit_loss, exit_radius);
         Some(TrialRecord { trial: self.trials[lane], outcome, steps, exit_loss, exit_radius })
     }
+
+    /// Whether the state at z has left.
+    fn has_left(&mut self, square: f64, excess: f64) -> bool {
+        let Course { boundary, drawn_in, landscape, stretch, .. } = &self.walk.course;
+        let value = match boundary {
+            Boundary::SquaredRadius(_) => square,
+            Boundary::BaseExcess(_) => excess,
+        };
+        let Some(deviations) = drawn_in else { return boundary.left(value) };
+        let along = |slopes: &[f64], unit: f64| {
+            let parts = slopes.iter().zip(deviations).map(|(slope, deviation)| (unit * slope * deviation).powi(2));
+            parts.sum::<f64>().sqrt()
+        };
+        let spread = match boundary {
+            Boundary::SquaredRadius(_) => along(&self.z, 1.0 / stretch),
+            Boundary::BaseExcess(_) => {
+                landscape.gradient(&self.z, &mut self.slope, &mut ());
+                along(&self.slope, *stretch)
+            }
+        };
+        boundary.left_drawn_in(value, spread)
+    }
 }
 
 /// The hot loop: all lanes until `until`, or until every lane is free and the queue empty.
-struct Slice<'s, 'w, R> {
-    walker: &'s mut LaneWalker<'w, R>,
+struct Slice<'s, 'w, R, F, N> {
+    walker: &'s mut LaneWalker<'w, R, F, N>,
     queue: &'s dyn Queue,
     finished: &'s mut Vec<TrialRecord>,
     until: u64,
 }
 
-impl<R: Real> Kernel for Slice<'_, '_, R> {
+impl<R: Real, F: Force<R>, N: Noise> Kernel for Slice<'_, '_, R, F, N> {
     type Output = ();
 
     #[inline(always)]
@@ -201,7 +210,7 @@ impl<R: Real> Kernel for Slice<'_, '_, R> {
         let Self { walker, queue, finished, until } = self;
         while walker.now < until && walker.live != 0 {
             let end = until.min(walker.deadline);
-            let suspects = if walker.walk.units.len() == 1 { one(s, walker, end) } else { many(s, walker, end) };
+            let suspects = if walker.walk.course.units.len() == 1 { one(s, walker, end) } else { many(s, walker, end) };
             if suspects != 0 || walker.now >= walker.deadline {
                 walker.settle(suspects, finished);
             }
@@ -221,20 +230,22 @@ fn bits(mut mask: u16) -> impl Iterator<Item = usize> {
 
 /// Steps in d ≥ 2 dimensions, to `end` or to the first suspicion; the lanes that are suspected.
 #[inline(always)]
-fn many<S: Simd, R: Real>(s: S, walker: &mut LaneWalker<'_, R>, end: u64) -> u16 {
+fn many<S: Simd, R: Real, F: Force<R>, N: Noise>(s: S, walker: &mut LaneWalker<'_, R, F, N>, end: u64) -> u16 {
     let mut generators = walker.generators.load(s);
     let (pairs, suspicion, live) = (walker.walk.pairs.as_slice(), walker.walk.suspicion, walker.live);
+    let noise = walker.walk.noise;
     let (states, _) = walker.y.as_chunks_mut::<2>();
     let mut now = walker.now;
     let suspects = loop {
         let mut sum = R::splat(s, R::ZERO);
-        for ([first, second], [[c0, sigma0], [c1, sigma1]]) in states.iter_mut().zip(pairs) {
-            let (xi0, xi1) = lane_normal::pair(s, &mut generators);
-            let y0 = R::step(s, R::load(s, first), *c0, *sigma0, xi0);
-            let y1 = R::step(s, R::load(s, second), *c1, *sigma1, xi1);
+        let shared = noise.share(s, &mut generators);
+        for ([first, second], [force0, force1]) in states.iter_mut().zip(pairs) {
+            let (xi0, xi1) = noise.pair(s, shared, &mut generators);
+            let y0 = force0.step(s, R::load(s, first), xi0);
+            let y1 = force1.step(s, R::load(s, second), xi1);
             R::store(s, y0, first);
             R::store(s, y1, second);
-            sum = R::add_square(s, y1, R::add_square(s, y0, sum));
+            sum = force1.add(s, y1, force0.add(s, y0, sum));
         }
         now += 1;
         let suspects = !R::below(s, sum, suspicion) & live;
@@ -250,20 +261,20 @@ fn many<S: Simd, R: Real>(s: S, walker: &mut LaneWalker<'_, R>, end: u64) -> u16
 /// Steps in one dimension, two a pair of normals, to `end`, or one beyond it, or to the first suspicion; the lanes that
 /// are suspected after either step.
 #[inline(always)]
-fn one<S: Simd, R: Real>(s: S, walker: &mut LaneWalker<'_, R>, end: u64) -> u16 {
+fn one<S: Simd, R: Real, F: Force<R>, N: Noise>(s: S, walker: &mut LaneWalker<'_, R, F, N>, end: u64) -> u16 {
     let mut generators = walker.generators.load(s);
-    let [[[c, sigma], _], ..] = walker.walk.pairs[..] else { return 0 };
-    let (suspicion, live) = (walker.walk.suspicion, walker.live);
+    let [[force, _], ..] = walker.walk.pairs[..] else { return 0 };
+    let (suspicion, live, noise) = (walker.walk.suspicion, walker.live, walker.walk.noise);
     let mut now = walker.now;
     let mut y = R::load(s, &walker.y[0]);
     let zero = R::splat(s, R::ZERO);
     let suspects = loop {
-        let (xi0, xi1) = lane_normal::pair(s, &mut generators);
-        let first = R::step(s, y, c, sigma, xi0);
-        y = R::step(s, first, c, sigma, xi1);
+        let shared = noise.share(s, &mut generators);
+        let (xi0, xi1) = noise.pair(s, shared, &mut generators);
+        let first = force.step(s, y, xi0);
+        y = force.step(s, first, xi1);
         now += 2;
-        let inside =
-            R::below(s, R::add_square(s, first, zero), suspicion) & R::below(s, R::add_square(s, y, zero), suspicion);
+        let inside = R::below(s, force.add(s, first, zero), suspicion) & R::below(s, force.add(s, y, zero), suspicion);
         let suspects = !inside & live;
         if now >= end || suspects != 0 {
             R::store(s, first, &mut walker.first);

@@ -2,12 +2,19 @@
 //!
 //! | module | walks |
 //! | --- | --- |
-//! | `lanes` | sixteen trials at a time on a quadratic, one a lane |
-//! | `chain` | one trial on a perceptron, in f32, with minibatches or their covariance |
+//! | `lanes` | sixteen trials at a time on a landscape that is a sum over coordinates, one a lane |
+//! | `force`, `noise`, `real` | what moves them there, and what their states are kept in |
+//! | `chain` | one trial on a perceptron, in f32 |
+//! | `gaussian` | its steps along the full gradient, with noise of a covariance |
+//! | `correction` | the boundary drawn in, for chains |
 //! | `scalar` | one trial on any landscape, in f64 |
 
 pub(crate) mod chain;
+pub(crate) mod correction;
+pub(crate) mod force;
+pub(crate) mod gaussian;
 pub(crate) mod lanes;
+pub(crate) mod noise;
 pub(crate) mod real;
 pub(crate) mod scalar;
 
@@ -101,5 +108,7 @@ fn one_nan(value: f64) -> f64 {
     if value.is_nan() { f64::NAN } else { value }
 }
 
+#[cfg(test)]
+mod systems;
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,10 @@ pub(crate) struct ScalarWalk<L, S> {
     pub(crate) landscape: Arc<L>,
     pub(crate) step: S,
     pub(crate) boundary: Boundary,
+    /// Whether the boundary is drawn in, for exits between steps.
+    pub(crate) drawn_in: bool,
+    /// √α: z for each unit of x.
+    pub(crate) stretch: f64,
     /// A sublevel set is tested at every so manieth step; see [`CellProblem`](crate::problem::CellProblem).
     pub(crate) check_every: u64,
     /// β, which makes a base excess loss one of L_αβ.
@@ -32,6 +36,7 @@ impl<L: Landscape, S: Step<L>> Simulation for ScalarWalk<L, S> {
             walk: self,
             state: State::at_minimum(&*self.landscape, Stream::new(self.key, 0)),
             scratch: self.step.scratch(),
+            normal: vec![0.0; self.landscape.dim()],
             trial: None,
             steps: 0,
             slice: (WORK_BETWEEN_LOOKS / self.step.work(&self.landscape).max(1)).clamp(1, 1 << 16),
@@ -43,6 +48,8 @@ struct ScalarWalker<'a, L: Landscape, S: Step<L>> {
     walk: &'a ScalarWalk<L, S>,
     state: State<L>,
     scratch: S::Scratch,
+    /// The outward normal, of any length, where the boundary is drawn in.
+    normal: Vec<f64>,
     trial: Option<u64>,
     steps: u64,
     slice: u64,
@@ -93,7 +100,24 @@ impl<L: Landscape, S: Step<L>> ScalarWalker<'_, L, S> {
             Boundary::BaseExcess(_) if !self.steps.is_multiple_of(self.walk.check_every) => return false,
             Boundary::BaseExcess(_) => self.walk.landscape.excess_loss(&self.state.z, &mut self.state.workspace),
         };
-        self.walk.boundary.left(value)
+        if !self.walk.drawn_in {
+            return self.walk.boundary.left(value);
+        }
+        let spread = self.spread();
+        self.walk.boundary.left_drawn_in(value, spread)
+    }
+
+    /// The s.d. of a step's noise along the gradient of what the boundary bounds, times its length.
+    fn spread(&mut self) -> f64 {
+        let (landscape, state) = (&*self.walk.landscape, &mut self.state);
+        match self.walk.boundary {
+            Boundary::SquaredRadius(_) => self.normal.copy_from_slice(&state.x),
+            Boundary::BaseExcess(_) => {
+                landscape.gradient(&state.z, &mut self.normal, &mut state.workspace);
+                self.normal.iter_mut().for_each(|slope| *slope *= self.walk.stretch);
+            }
+        }
+        self.walk.step.spread(landscape, state, &self.normal, &mut self.scratch)
     }
 
     fn record(&mut self, trial: u64, left: bool) -> TrialRecord {

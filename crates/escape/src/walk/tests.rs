@@ -1,7 +1,12 @@
+//! Whole walks: how trials end, on every instruction set, in f32 and f64.
+
+mod correction;
+mod gaussian;
+
 use super::*;
 use crate::data::Examples;
 use crate::domain::Domain;
-use crate::dynamics::{Covariance, Dynamics};
+use crate::dynamics::{Coordinates, Covariance, Dynamics};
 use crate::ensemble::RangeQueue;
 use crate::landscape::mlp::chain::Chain;
 use crate::landscape::mlp::{Activation, Mlp, Model, Shape};
@@ -12,7 +17,7 @@ use crate::scale::Scale;
 use crate::simd::Isa;
 use crate::training::train;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 fn problem(eta: f64, radius: f64, max_steps: u64) -> CellProblem {
     CellProblem {
@@ -29,12 +34,12 @@ fn problem(eta: f64, radius: f64, max_steps: u64) -> CellProblem {
 }
 
 /// The records of these trials, one after the other through one walker with all its lanes, in the order of the trials.
-fn run_all(problem: &CellProblem, trials: std::ops::Range<u64>) -> Vec<TrialRecord> {
+pub(super) fn run_all(problem: &CellProblem, trials: std::ops::Range<u64>) -> Vec<TrialRecord> {
     run_on(Isa::current(), problem, trials)
 }
 
 /// The same on this instruction set.
-fn run_on(isa: Isa, problem: &CellProblem, trials: std::ops::Range<u64>) -> Vec<TrialRecord> {
+pub(super) fn run_on(isa: Isa, problem: &CellProblem, trials: std::ops::Range<u64>) -> Vec<TrialRecord> {
     let simulation = problem.simulation_on(isa, 1, 2).expect("it can be simulated");
     let (mut walker, queue, mut records) = (simulation.walker(), RangeQueue::new(trials), Vec::new());
     while !walker.advance(&queue, &mut records).idle {}
@@ -146,22 +151,31 @@ fn what_f32_does_not_resolve_is_kept_in_f64() {
     assert_ne!(run_all(&fast(Dtype::F32), 0..5), run_all(&fast(Dtype::F64), 0..5));
 }
 
-/// A small network at its minimum.
-fn network(dynamics: Dynamics, domain: Domain, dtype: Dtype) -> CellProblem {
-    let shape = Shape { inputs: 3, hidden: 21, classes: 4 };
-    let inputs = (0..240).map(|k| (f64::from(k) * 0.7).sin()).collect::<Vec<_>>();
-    let labels = inputs.chunks(3).map(|x| ((x[0] + 1.0) * 1.9) as u32).collect();
-    let examples = Arc::new(Examples::new(inputs, labels, 3, 4).expect("valid"));
-    let mut state = 0.0;
-    let theta = shape.initial_parameters(|| {
-        state = (state + 0.618_033_988_749_895) % 1.0;
-        state
-    });
-    let model = Model::new(shape, Activation::Tanh, 0.001, examples).expect("valid");
-    let trained = train(&model, theta, 4000, 0.4, &mut |_| ControlFlow::Continue(())).expect("converges");
-    let curvature = Curvature { lambda_max: 1.0, lambda_min: None, trace: None, gradient_norm: 0.0, noise: None };
+/// A small network at its minimum, trained once.
+fn trained() -> Arc<Mlp> {
+    static MLP: OnceLock<Arc<Mlp>> = OnceLock::new();
+    let make = || {
+        let shape = Shape { inputs: 3, hidden: 21, classes: 4 };
+        let inputs = (0..240).map(|k| (f64::from(k) * 0.7).sin()).collect::<Vec<_>>();
+        let labels = inputs.chunks(3).map(|x| ((x[0] + 1.0) * 1.9) as u32).collect();
+        let examples = Arc::new(Examples::new(inputs, labels, 3, 4).expect("valid"));
+        let mut state = 0.0;
+        let theta = shape.initial_parameters(|| {
+            state = (state + 0.618_033_988_749_895) % 1.0;
+            state
+        });
+        let model = Model::new(shape, Activation::Tanh, 0.001, examples).expect("valid");
+        let trained = train(&model, theta, 4000, 0.4, &mut |_| ControlFlow::Continue(())).expect("converges");
+        let curvature = Curvature { lambda_max: 1.0, lambda_min: None, trace: None, gradient_norm: 0.0, noise: None };
+        Arc::new(Mlp::around(model, trained.theta, curvature).expect("finite"))
+    };
+    Arc::clone(MLP.get_or_init(make))
+}
+
+/// A cell on it.
+pub(super) fn network(dynamics: Dynamics, domain: Domain, dtype: Dtype) -> CellProblem {
     CellProblem {
-        landscape: AnyLandscape::Mlp(Arc::new(Mlp::around(model, trained.theta, curvature).expect("finite"))),
+        landscape: AnyLandscape::Mlp(trained()),
         domain,
         dynamics,
         scale: Scale { alpha: 1.5, beta: 0.8 },
@@ -174,9 +188,12 @@ fn network(dynamics: Dynamics, domain: Domain, dtype: Dtype) -> CellProblem {
 #[test]
 fn every_instruction_set_gives_the_same_rows_on_networks() {
     let ball = Domain::Ball { radius: 0.3, follows_alpha: true };
-    for dynamics in
-        [Dynamics::Sgd, Dynamics::GaussianSgd(Covariance::Sample), Dynamics::GaussianSgd(Covariance::Identity)]
-    {
+    let every = [Covariance::Sample, Covariance::Frozen, Covariance::Identity, Covariance::Hessian];
+    let sdes = every.map(|covariance| Dynamics::Sde { covariance, substeps: 3 });
+    let levy = |covariance, coordinates| Dynamics::LevySgd { covariance, stability: 1.5, coordinates };
+    let flights = every.map(|covariance| levy(covariance, Coordinates::Isotropic));
+    let all = [Dynamics::Sgd, levy(Covariance::Identity, Coordinates::Independent)];
+    for dynamics in all.into_iter().chain(every.map(Dynamics::GaussianSgd)).chain(sdes).chain(flights) {
         for domain in [ball, Domain::Sublevel { depth: 1e-3 }] {
             let problem = network(dynamics, domain, Dtype::F32);
             let reference = run_on(Isa::Portable, &problem, 0..6);
@@ -190,12 +207,18 @@ fn every_instruction_set_gives_the_same_rows_on_networks() {
     }
 }
 
-/// H0: f32 and f64 have the same mean exit step. 400 trials each, of two dynamics; z beyond 5 happens by chance with
-/// probability 6e-7 each.
+/// H0: f32 and f64 have the same mean exit step. 400 trials each, of six dynamics; z beyond 5.3 happens by chance with
+/// probability 1.2e-7 each, 7e-7 in all.
 #[test]
 fn chains_leave_when_the_reference_does() {
     leave_when_the_reference_does(Dynamics::Sgd, 0.3);
     leave_when_the_reference_does(Dynamics::GaussianSgd(Covariance::Identity), 5.0);
+    leave_when_the_reference_does(Dynamics::GaussianSgd(Covariance::Frozen), 0.1);
+    leave_when_the_reference_does(Dynamics::Sde { covariance: Covariance::Sample, substeps: 2 }, 0.1);
+    for coordinates in [Coordinates::Isotropic, Coordinates::Independent] {
+        let levy = Dynamics::LevySgd { covariance: Covariance::Identity, stability: 1.6, coordinates };
+        leave_when_the_reference_does(levy, 12.0);
+    }
 }
 
 fn leave_when_the_reference_does(dynamics: Dynamics, radius: f64) {
@@ -207,7 +230,7 @@ fn leave_when_the_reference_does(dynamics: Dynamics, radius: f64) {
     });
     let z = (means[0].0 - means[1].0) / (means[0].1 + means[1].1).sqrt();
     println!("{dynamics:?} {means:?}");
-    assert!(z.abs() < 5.0 && means[0].0 > 5.0, "{dynamics:?} {means:?}: z = {z}");
+    assert!(z.abs() < 5.3 && means[0].0 > 2.0, "{dynamics:?} {means:?}: z = {z}");
 }
 
 #[test]

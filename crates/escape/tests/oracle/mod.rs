@@ -1,4 +1,4 @@
-//! The exact mean exit steps in `exact.json`, and a measurement to hold against each.
+//! The exact mean exit steps and times in `exact.json`, and a measurement to hold against each.
 
 // A rig of tests and benches, where a broken expectation should end the run.
 #![allow(clippy::expect_used)]
@@ -16,16 +16,17 @@ use taugrid_escape::problem::{AnyLandscape, CellProblem, Dtype};
 use taugrid_escape::scale::Scale;
 use taugrid_escape::walk::TrialRecord;
 
-/// One row of `exact.json` whose dynamics is a discrete chain.
+/// One row of `exact.json`: a discrete chain, or an SDE.
 pub(crate) struct Oracle {
     pub(crate) id: String,
+    /// Steps of a discrete chain, the time of an SDE.
     pub(crate) exact: f64,
     pub(crate) dim: usize,
     pub(crate) problem: CellProblem,
 }
 
 impl Oracle {
-    /// (measured mean, standard error) of the exit step over `trials` trials.
+    /// (measured mean, standard error) over `trials` trials of the exit step, or of the exit time of an SDE.
     pub(crate) fn measure(&self, seed: u64, trials: u64) -> (f64, f64) {
         let simulation = self.problem.simulation(seed, 0).expect("a quadratic with Gaussian noise");
         let steps = Mutex::new(vec![0u64; trials as usize]);
@@ -35,7 +36,15 @@ impl Oracle {
         let n = trials as f64;
         let mean = steps.iter().map(|&s| s as f64).sum::<f64>() / n;
         let variance = steps.iter().map(|&s| (s as f64 - mean).powi(2)).sum::<f64>() / (n - 1.0);
-        (mean, (variance / n).sqrt())
+        (self.unit() * mean, self.unit() * (variance / n).sqrt())
+    }
+
+    /// What a step counts as: 1, or of an SDE its length in time.
+    pub(crate) fn unit(&self) -> f64 {
+        match self.problem.dynamics {
+            Dynamics::Sde { .. } => self.problem.step_length(),
+            _ => 1.0,
+        }
     }
 }
 
@@ -48,17 +57,23 @@ impl Sink for Store<'_> {
     }
 }
 
-/// The rows that this version's dynamics cover and whose mean is under two million steps.
-pub(crate) fn oracles() -> Vec<Oracle> {
-    let rows: Vec<Value> = serde_json::from_str(include_str!("../exact.json")).expect("exact.json is JSON");
-    rows.iter()
-        .filter(|row| row["dynamics"]["kind"] == "gaussian-sgd")
-        .map(read)
-        .filter(|oracle| oracle.exact < 2e6)
-        .collect()
+/// The discrete chains whose mean is under two million steps.
+pub(crate) fn chains() -> Vec<Oracle> {
+    let gaussian = Dynamics::GaussianSgd;
+    rows("gaussian-sgd", "mean_exit_steps", gaussian).into_iter().filter(|oracle| oracle.exact < 2e6).collect()
 }
 
-fn read(row: &Value) -> Oracle {
+/// The SDEs, with so many steps of the scheme in a time of η.
+pub(crate) fn sdes(substeps: u32) -> Vec<Oracle> {
+    rows("sde", "mean_exit_time", |covariance| Dynamics::Sde { covariance, substeps })
+}
+
+fn rows(kind: &str, exact: &str, dynamics: impl Fn(Covariance) -> Dynamics) -> Vec<Oracle> {
+    let rows: Vec<Value> = serde_json::from_str(include_str!("../exact.json")).expect("exact.json is JSON");
+    rows.iter().filter(|row| row["dynamics"]["kind"] == kind).map(|row| read(row, exact, &dynamics)).collect()
+}
+
+fn read(row: &Value, exact: &str, dynamics: &impl Fn(Covariance) -> Dynamics) -> Oracle {
     let number = |value: &Value| value.as_f64().expect("a number");
     let eigenvalues: Vec<f64> =
         row["landscape"]["eigenvalues"].as_array().expect("a list").iter().map(number).collect();
@@ -75,12 +90,12 @@ fn read(row: &Value) -> Oracle {
     let cell = &row["cell"];
     Oracle {
         id: row["id"].as_str().expect("a name").to_owned(),
-        exact: number(&row["mean_exit_steps"]),
+        exact: number(&row[exact]),
         dim: eigenvalues.len(),
         problem: CellProblem {
             landscape: AnyLandscape::Quadratic(Arc::new(Quadratic::new(eigenvalues).expect("positive"))),
             domain,
-            dynamics: Dynamics::GaussianSgd(covariance),
+            dynamics: dynamics(covariance),
             scale: Scale { alpha: number(&cell["alpha"]), beta: number(&cell["beta"]) },
             eta: number(&cell["eta"]),
             batch_size: cell["batch_size"].as_u64().expect("an integer"),

@@ -178,7 +178,7 @@ pub fn from_batch(batch: &RecordBatch, cells: &CellTable) -> Result<Vec<Row>, Ro
             exit_loss: columns.exit_loss.value(row),
             exit_radius: columns.exit_radius.value(row),
         };
-        check_exit(&columns, row, &record, current.eta)?;
+        check_exit(&columns, row, &record, current.step_length())?;
         if record.exit_radius < 0.0 {
             return Err(value(row, "exit_radius", record.exit_radius, "a distance"));
         }
@@ -188,7 +188,7 @@ pub fn from_batch(batch: &RecordBatch, cells: &CellTable) -> Result<Vec<Row>, Ro
 }
 
 /// `exit_step` and `exit_time` are those of the record, or null if it is censored.
-fn check_exit(columns: &Columns<'_>, row: usize, record: &TrialRecord, eta: f64) -> Result<(), RowError> {
+fn check_exit(columns: &Columns<'_>, row: usize, record: &TrialRecord, step_length: f64) -> Result<(), RowError> {
     let step = columns.exit_step.is_valid(row).then(|| columns.exit_step.value(row));
     let time = columns.exit_time.is_valid(row).then(|| columns.exit_time.value(row));
     let expected = record.exit_step();
@@ -200,10 +200,15 @@ fn check_exit(columns: &Columns<'_>, row: usize, record: &TrialRecord, eta: f64)
         };
         return Err(value(row, "exit_step", show(step), why));
     }
-    let expected = expected.map(|steps| steps as f64 * eta);
+    let expected = expected.map(|steps| steps as f64 * step_length);
     if time.map(f64::to_bits) != expected.map(f64::to_bits) {
         let show = |time: Option<f64>| time.map_or("null".to_string(), |time| time.to_string());
-        return Err(value(row, "exit_time", show(time), format!("{} (exit_step · eta)", show(expected))));
+        return Err(value(
+            row,
+            "exit_time",
+            show(time),
+            format!("{} (exit_step times the length of a step)", show(expected)),
+        ));
     }
     Ok(())
 }

@@ -93,7 +93,7 @@ pub fn to_batch(rows: &[Row], cells: &CellTable) -> Result<RecordBatch, RowError
             trial.push(narrow("trial", record.trial)?);
             steps.push(narrow("steps", record.steps)?);
             outcome.push(outcome_key(record.outcome));
-            exit_time.push(record.steps as f64 * cell.eta);
+            exit_time.push(record.steps as f64 * cell.step_length());
             exit_loss.push(one_nan(record.exit_loss));
             exit_radius.push(one_nan(record.exit_radius));
         }

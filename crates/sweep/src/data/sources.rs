@@ -9,7 +9,7 @@ use super::weights;
 use taugrid_escape::landscape::mlp::{Shape, Tensors};
 
 use crate::error::{Problem, Problems};
-use crate::spec::DataSource;
+use crate::spec::{DataSource, MlpSpec};
 use crate::yaml::Node;
 
 /// The content of the files that a sweep names.
@@ -92,6 +92,12 @@ impl Sources {
             DataSource::File { .. } => self.table.as_ref().map(|t| [t.features as u64, t.classes.len() as u64]),
             DataSource::Synthetic { features, classes, .. } => Some([features, classes]),
         }
+    }
+
+    /// d of a perceptron.
+    pub(crate) fn parameters(&self, mlp: &MlpSpec) -> Option<u64> {
+        let [features, classes] = self.features_and_classes(&mlp.data.source)?;
+        Some((features + 1 + classes) * mlp.hidden + classes)
     }
 
     /// N of `source`.

@@ -2,7 +2,8 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | [`landscape`] | quadratics, given by eigenvalues or by a spectrum |
+//! | [`landscape`] | which landscape; quadratics by their eigenvalues or a spectrum, wells |
+//! | [`dense`] | quadratics by their Hessian, or under a rotation |
 //! | [`mlp`] | the multilayer perceptron, its data and its minimum |
 //! | [`domain`] | balls and sublevel sets |
 //! | [`dtype`] | f32 or f64 |
@@ -10,6 +11,7 @@
 //! | [`range`] | `{from, to, points, spacing}` |
 //! | [`grid`] | the axes α, β, η, B and their combination |
 
+pub(crate) mod dense;
 mod domain;
 mod dtype;
 mod dynamics;
@@ -20,7 +22,7 @@ mod range;
 
 pub use domain::DomainSpec;
 pub use dtype::Dtype;
-pub use dynamics::{Covariance, DynamicsSpec};
+pub use dynamics::{Coordinates, Covariance, DynamicsSpec};
 pub use grid::{Grid, Point};
 pub use landscape::LandscapeSpec;
 pub use mlp::{Activation, DataSource, DataSpec, Loss, MinimumSpec, MlpSpec};

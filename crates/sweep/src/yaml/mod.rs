@@ -12,7 +12,7 @@
 
 mod fields;
 mod marks;
-mod number;
+pub(crate) mod number;
 mod tree;
 
 pub(crate) use fields::Fields;

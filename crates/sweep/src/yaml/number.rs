@@ -37,6 +37,17 @@ impl Real {
     }
 }
 
+/// The finite number of any sign at `node`, or a problem; `rule` is as in [`Real`].
+pub(crate) fn finite(node: &Node, rule: &str, problems: &mut Problems) -> Option<f64> {
+    let complaint = match number(node) {
+        Some(Number { real, .. }) if real.is_finite() => return Some(real),
+        Some(_) => "is not finite",
+        None => "is not a number",
+    };
+    problems.node(node, format!("{} {complaint}; {rule}", node.shown()));
+    None
+}
+
 /// A whole quantity, and what may stand for it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Whole {

@@ -57,7 +57,7 @@ pub(crate) fn run(path: &Path, as_json: bool) -> Result<Exit, Failure> {
 
 /// Steps of all trials together, and the dimension, where the landscape has a closed form.
 fn predict(sweep: &Sweep, cells: &[Cell]) -> Option<(f64, f64)> {
-    let LandscapeSpec::Quadratic { eigenvalues } = &sweep.landscape else { return None };
+    let LandscapeSpec::Quadratic { eigenvalues, .. } = &sweep.landscape else { return None };
     let physics = sweep.physics();
     let landscape = physics.landscape(None).ok()?;
     let total: Option<f64> = cells.iter().map(|cell| mean_steps(cell, &physics, &landscape)).sum();
@@ -70,5 +70,5 @@ fn mean_steps(cell: &Cell, physics: &Physics, landscape: &BuiltLandscape) -> Opt
     let effective = effective::effective(cell, physics.domain(), true, landscape.curvature());
     let v = effective.exponent_freidlin_wentzell?;
     let time = 0.5 * std::f64::consts::PI.sqrt() * v.min(700.0).exp_m1() / (effective.lambda_max * v.sqrt());
-    Some((time / cell.eta).clamp(1.0, physics.max_steps() as f64))
+    Some((time / cell.step_length()).clamp(1.0, physics.max_steps() as f64))
 }

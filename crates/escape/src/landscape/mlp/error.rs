@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use super::hessian::MAX_DENSE;
+use crate::curvature::symmetric::EigenError;
+
 /// What is wrong with the parts given. Fragments that read on after "failed to build the network: ".
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -40,6 +43,13 @@ pub enum MlpError {
     },
     /// L(θ*) overflows, or is NaN.
     Loss(f64),
+    /// A Hessian of so many parameters is not formed.
+    TooManyForDense {
+        /// d.
+        parameters: usize,
+    },
+    /// The Hessian has no eigenvalues.
+    Eigen(EigenError),
 }
 
 impl fmt::Display for MlpError {
@@ -58,6 +68,10 @@ impl fmt::Display for MlpError {
             }
             Self::NotFinite { index } => write!(f, "parameter {index} of theta is not finite"),
             Self::Loss(value) => write!(f, "the loss at theta must be finite, not {value}"),
+            Self::TooManyForDense { parameters } => {
+                write!(f, "a Hessian of {parameters} parameters is not formed; at most {MAX_DENSE} can be")
+            }
+            Self::Eigen(error) => write!(f, "failed to find the Hessian's eigenvalues: {error}"),
         }
     }
 }

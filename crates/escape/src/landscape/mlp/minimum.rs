@@ -4,12 +4,13 @@ use std::sync::{Arc, OnceLock};
 
 use super::activation::Activation;
 use super::bound::Growth;
-use super::chain::Network;
+use super::chain::{Factor, Network};
 use super::error::MlpError;
 use super::model::{self, Model};
 use super::shape::Shape;
+use crate::curvature::HessianFactor;
 use crate::data::Examples;
-use crate::landscape::{Curvature, ExampleLoss, Landscape};
+use crate::landscape::{Curvature, ExampleLoss, Landscape, WeightedLoss};
 
 /// L(θ* + z) − L(θ*), z ∈ R^d: the landscape of the paper's experiments (§5). Cloning shares the data and θ*.
 #[derive(Debug, Clone)]
@@ -22,6 +23,32 @@ pub struct Mlp {
     /// The same in f32, made when a chain first asks for it.
     network: Arc<OnceLock<Network>>,
     growth: Arc<OnceLock<Growth>>,
+    root: Arc<OnceLock<Result<RootOfHessian, MlpError>>>,
+}
+
+/// F with F Fᵀ = H*, as far as H* has no negative eigenvalues.
+#[derive(Debug, Clone)]
+pub struct RootOfHessian {
+    /// F, of one column for each positive eigenvalue.
+    pub factor: Arc<Factor>,
+    /// What was clipped away: Σ |λ| over the negative eigenvalues, over Σ |λ|.
+    pub clipped_weight: f64,
+    /// The eigenvalues of H*, ascending.
+    pub eigenvalues: Arc<[f64]>,
+}
+
+impl RootOfHessian {
+    fn of(model: &Model, theta: &[f64]) -> Result<Self, MlpError> {
+        let d = model.dim();
+        let hessian = model.dense_hessian(theta).ok_or(MlpError::TooManyForDense { parameters: d })?;
+        let found = HessianFactor::of(&hessian, d).map_err(MlpError::Eigen)?;
+        let rows: Vec<f64> = (0..d).flat_map(|i| found.factor.iter().skip(i).step_by(d)).copied().collect();
+        Ok(Self {
+            factor: Arc::new(Factor::new(model.shape(), found.rank, &rows)?),
+            clipped_weight: found.clipped_weight,
+            eigenvalues: found.eigenvalues.into(),
+        })
+    }
 }
 
 /// What one thread needs to evaluate an [`Mlp`].
@@ -61,7 +88,15 @@ impl Mlp {
         if !loss.is_finite() {
             return Err(MlpError::Loss(loss));
         }
-        Ok(Self { model, theta: theta.into(), curvature, loss, network: Arc::default(), growth: Arc::default() })
+        Ok(Self {
+            model,
+            theta: theta.into(),
+            curvature,
+            loss,
+            network: Arc::default(),
+            growth: Arc::default(),
+            root: Arc::default(),
+        })
     }
 
     /// The loss as a function of θ.
@@ -88,6 +123,15 @@ impl Mlp {
     /// L(θ*).
     pub fn loss_at_minimum(&self) -> f64 {
         self.loss
+    }
+
+    /// F with F Fᵀ = H*, negative eigenvalues clipped to 0, for chains; made when first asked for, which takes d
+    /// Hessian-vector products and an eigendecomposition, in rayon's current pool.
+    ///
+    /// # Errors
+    /// If there are more than [`MAX_DENSE`](super::hessian::MAX_DENSE) parameters, or H* is not finite.
+    pub fn root_of_hessian(&self) -> Result<&RootOfHessian, MlpError> {
+        self.root.get_or_init(|| RootOfHessian::of(&self.model, &self.theta)).as_ref().map_err(Clone::clone)
     }
 
     /// θ* + z into the workspace.
@@ -133,5 +177,21 @@ impl ExampleLoss for Mlp {
     fn minibatch_gradient(&self, z: &[f64], batch: &[u32], out: &mut [f64], workspace: &mut Workspace) {
         self.place(z, workspace);
         self.model.minibatch_gradient(&workspace.theta, batch, out, &mut workspace.model);
+    }
+}
+
+impl WeightedLoss for Mlp {
+    fn weighted_gradient(&self, z: &[f64], weights: &[f64], out: &mut [f64], workspace: &mut Workspace) {
+        self.place(z, workspace);
+        self.model.weighted_gradient(&workspace.theta, weights, out, &mut workspace.model);
+    }
+
+    fn noise_along(&self, z: &[f64], direction: &[f64], workspace: &mut Workspace) -> f64 {
+        let mut slopes = vec![0.0; self.examples()];
+        self.place(z, workspace);
+        self.model.directional_derivatives(&workspace.theta, direction, &mut slopes, &mut workspace.model);
+        let n = slopes.len() as f64;
+        let mean = slopes.iter().sum::<f64>() / n;
+        slopes.iter().map(|slope| (slope - mean).powi(2)).sum::<f64>() / n
     }
 }

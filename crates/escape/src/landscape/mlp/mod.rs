@@ -12,7 +12,7 @@
 //! | `block`, `tangent` | the kernels: forward, backward, and Pearlmutter's R-operator |
 //! | [`chain`] | fused f32 kernels: whole trials of SGD |
 //! | `noise` | gradients of single examples along a direction and weighted, their covariance times a vector |
-//! | `hessian` | the dense Hessian |
+//! | [`hessian`] | the dense Hessian |
 //! | `chunks` | sums over all examples, on one thread or many, to the same bits |
 //!
 //! All but the chains is the f64 reference that they are tested against, and what θ* is trained with. There, only +, ×,
@@ -25,7 +25,7 @@ mod bound;
 pub mod chain;
 mod chunks;
 mod error;
-mod hessian;
+pub mod hessian;
 pub(crate) mod lanes;
 pub mod minimum;
 pub mod model;

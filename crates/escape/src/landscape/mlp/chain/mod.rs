@@ -18,10 +18,13 @@
 //! | `walk` | steps, one after the other |
 //! | `single` | the same for batches of one example, in one pass |
 //! | `noise` | Gaussian noise in every direction |
+//! | `factor` | [`Factor`]: Gaussian noise of a covariance F Fᵀ |
+//! | `shift` | a chain moved by a vector |
 //! | `tanh` | tanh in f32, without libm |
 
 mod backward;
 mod buffers;
+mod factor;
 mod forward;
 mod loss;
 mod network;
@@ -30,6 +33,7 @@ mod outputs;
 mod pass;
 mod registers;
 mod row;
+mod shift;
 mod single;
 mod tanh;
 #[cfg(test)]
@@ -37,13 +41,16 @@ mod tests;
 mod tile;
 mod walk;
 
+pub use factor::Factor;
 pub use network::Network;
 pub use walk::Walked;
 
 use buffers::Buffers;
+use factor::Product;
 use loss::Loss;
 use noise::Noise;
 use row::Row;
+use shift::Shift;
 use single::SingleWalk;
 use tile::Tile;
 use walk::{Batches, Walk};
@@ -58,6 +65,8 @@ pub struct Chain<'a> {
     buffers: Buffers,
     tiles: [Tile; 2],
     batch: Vec<u32>,
+    /// F ξ, where there is an F.
+    product: Vec<Row>,
 }
 
 /// How to walk.
@@ -77,7 +86,7 @@ impl<'a> Chain<'a> {
     /// A chain at θ*, for one thread.
     pub fn new(network: &'a Network, isa: Isa) -> Self {
         let buffers = Buffers::new(network);
-        Self { network, isa, buffers, tiles: Default::default(), batch: Vec::new() }
+        Self { network, isa, buffers, tiles: Default::default(), batch: Vec::new(), product: Vec::new() }
     }
 
     /// Back to θ*.
@@ -123,6 +132,33 @@ impl<'a> Chain<'a> {
     pub fn add_noise(&mut self, sd: f32, normals: &mut dyn FnMut(&mut [f32; LANES])) -> f64 {
         let Self { network, buffers, .. } = self;
         self.isa.run(Noise { network, buffers, sd, normals })
+    }
+
+    /// z ← z + the other's z. Gives ‖z‖².
+    ///
+    /// # Panics
+    /// Unless both are of networks of the same shape.
+    pub fn add_displacement(&mut self, other: &Chain<'_>) -> f64 {
+        assert_eq!(self.network.layout, other.network.layout, "a chain of another shape");
+        let Self { isa, buffers, .. } = self;
+        let Buffers { z: strips, bias, .. } = &other.buffers;
+        isa.run(Shift { buffers, s: 1.0, strips, bias })
+    }
+
+    /// z ← z + `sd` · F ξ, with one of the `normals` ξ for each column of F. Gives ‖z‖².
+    ///
+    /// # Panics
+    /// Unless F is of this network's shape, and there are as many normals as it has columns.
+    pub fn add_factor_noise(&mut self, factor: &Factor, sd: f32, normals: &[f32]) -> f64 {
+        assert!(factor.fits(self.network.layout), "a factor for another shape");
+        assert_eq!(normals.len(), factor.rank(), "not a normal for each column");
+        if self.product.is_empty() {
+            self.product = factor.zeros();
+        }
+        let Self { isa, buffers, product, .. } = self;
+        isa.run(Product { factor, xi: normals, out: product });
+        let (strips, bias) = product.split_at(buffers.z.len());
+        isa.run(Shift { buffers, s: sd, strips, bias })
     }
 
     fn run(&mut self, batches: Batches<'_>, steps: u64, drift: f32, bound: f64) -> Walked {

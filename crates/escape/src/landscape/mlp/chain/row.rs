@@ -73,7 +73,7 @@ impl Layout {
     }
 
     /// Calls `each` with the place of every number of θ in the strips, and in θ; b₂ is not among them.
-    fn places(self, mut each: impl FnMut(usize, usize, usize)) {
+    pub(super) fn places(self, mut each: impl FnMut(usize, usize, usize)) {
         for row in 0..self.rows() {
             for unit in 0..self.shape.hidden {
                 let strip = unit / (2 * LANES);

@@ -73,6 +73,31 @@ fn the_hessian_vector_product_is_the_derivative_of_the_gradient() {
 }
 
 #[test]
+fn directional_derivatives_are_those_of_the_examples() {
+    for (shape, examples) in SHAPES {
+        for activation in BOTH {
+            let (model, theta) = model_and_theta(shape, activation, 0.01, examples, 5);
+            let v = Uniforms(9).vector(model.dim(), 1.0);
+            let (mut gradient, mut workspace) = (vec![0.0; model.dim()], model.workspace());
+            let expected: Vec<f64> = (0..examples as u32)
+                .map(|index| {
+                    model.minibatch_gradient(&theta, &[index], &mut gradient, &mut workspace);
+                    dot(&gradient, &v)
+                })
+                .collect();
+            let mut found = vec![0.0; examples];
+            model.directional_derivatives(&theta, &v, &mut found, &mut workspace);
+            assert!(relative_distance(&found, &expected) < 1e-12, "{shape:?} {activation:?}");
+            for slots in [2, 3] {
+                let mut again = vec![0.0; examples];
+                model.directional_derivatives(&theta, &v, &mut again, &mut model.workspace_of(slots));
+                assert_eq!(found, again);
+            }
+        }
+    }
+}
+
+#[test]
 fn the_hessian_is_symmetric() {
     for (shape, examples) in SHAPES {
         for activation in BOTH {

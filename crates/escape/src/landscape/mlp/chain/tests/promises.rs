@@ -2,7 +2,7 @@
 //! moves, NaN that is seen.
 
 use super::super::super::{Activation, Shape};
-use super::super::{Chain, Network, Pace, Walked};
+use super::super::{Chain, Factor, Network, Pace, Walked};
 use super::{BOTH, SHAPES, Uniforms, problem, shape};
 use crate::simd::{Isa, LANES};
 
@@ -167,5 +167,47 @@ fn noise_moves_each_parameter_by_a_normal_of_its_own() {
         for isa in Isa::available() {
             assert!(add(isa) == (distance, z.clone()), "{shape:?} {isa}");
         }
+    }
+}
+
+#[test]
+fn noise_of_a_factor_has_the_same_bits_on_every_instruction_set() {
+    for shape in SHAPES {
+        let (_, _, network) = problem(shape, Activation::Relu, 0.0, 3);
+        for rank in [1, 7, 40] {
+            let values = Uniforms(8).vector(network.dim() * rank, 1.0);
+            let factor = Factor::new(shape, rank, &values).expect("fits");
+            let xi: Vec<f32> = Uniforms(9).vector(rank, 2.0).iter().map(|xi| *xi as f32).collect();
+            let run = |isa| {
+                let mut chain = Chain::new(&network, isa);
+                let distances = [0.3, 0.2].map(|sd| chain.add_factor_noise(&factor, sd, &xi).to_bits());
+                check_padding(&chain);
+                let mut sum = Chain::new(&network, isa);
+                let twice = [sum.add_displacement(&chain), sum.add_displacement(&chain)].map(f64::to_bits);
+                check_padding(&sum);
+                (distances, twice, chain.buffers.z.clone(), sum.buffers.z.clone(), sum.buffers.bias.clone())
+            };
+            let expected = run(Isa::Portable);
+            for isa in Isa::available() {
+                assert!(run(isa) == expected, "{shape:?} r = {rank} {isa}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_factor_projects_vectors_on_its_columns_and_refuses_what_does_not_fit() {
+    for shape in SHAPES {
+        let (d, rank) = (shape.parameters(), 5);
+        let round = |x: f64| f64::from(x as f32);
+        let values: Vec<f64> = Uniforms(8).vector(d * rank, 1.0).into_iter().map(round).collect();
+        let factor = Factor::new(shape, rank, &values).expect("fits");
+        let v = Uniforms(9).vector(d, 1.0);
+        let expected: f64 = (0..rank).map(|j| (0..d).map(|i| values[i * rank + j] * v[i]).sum::<f64>().powi(2)).sum();
+        assert!((factor.squared_projection(&v) / expected - 1.0).abs() < 1e-12, "{shape:?}");
+        assert_eq!((factor.rank(), factor.dim()), (rank, d));
+        assert!(Factor::new(shape, rank, &values[1..]).is_err());
+        assert!(Factor::new(shape, rank, &[&[1e300], &values[1..]].concat()).is_err());
+        assert_eq!(Factor::new(shape, 0, &[]).expect("fits").squared_projection(&v), 0.0);
     }
 }

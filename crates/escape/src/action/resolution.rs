@@ -1,0 +1,19 @@
+//! How hard to try.
+
+/// How finely and how far a path is relaxed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Resolution {
+    /// Images of the path, ends included; at least 5.
+    pub images: usize,
+    /// The relative error of the minimisation that is small enough; see [`super::quasipotential::Quasipotential::residual`].
+    pub tolerance: f64,
+    /// Steps of L-BFGS on each of the two grids before it is given up.
+    pub max_iterations: usize,
+}
+
+impl Default for Resolution {
+    /// 201 images, 10⁻⁷, 2000 steps.
+    fn default() -> Self {
+        Self { images: 201, tolerance: 1e-7, max_iterations: 2000 }
+    }
+}
