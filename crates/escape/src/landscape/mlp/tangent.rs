@@ -25,7 +25,7 @@ pub(super) struct Tangent {
     /// R{W₂t} in eight partial sums, `[classes]`.
     pub(super) sums: Vec<[Lanes; BLOCK]>,
     /// R{g}, `[classes]`.
-    output_slopes: Vec<PerExample>,
+    pub(super) output_slopes: Vec<PerExample>,
 }
 
 impl Tangent {
