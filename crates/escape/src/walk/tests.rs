@@ -9,7 +9,7 @@ use crate::domain::Domain;
 use crate::dynamics::{Covariance, Dynamics};
 use crate::ensemble::RangeQueue;
 use crate::landscape::mlp::chain::Chain;
-use crate::landscape::mlp::{Activation, Mlp, Model, Shape};
+use crate::landscape::mlp::{Activation, Loss, Mlp, Model, Shape};
 use crate::landscape::quadratic::Quadratic;
 use crate::landscape::{Curvature, Landscape};
 use crate::problem::{AnyLandscape, CellProblem, Dtype};
@@ -151,8 +151,15 @@ fn what_f32_does_not_resolve_is_kept_in_f64() {
     assert_ne!(run_all(&fast(Dtype::F32), 0..5), run_all(&fast(Dtype::F64), 0..5));
 }
 
+const LOSSES: [Loss; 2] = [Loss::MeanSquared, Loss::CrossEntropy];
+
 /// A small network at its minimum.
 fn network(dynamics: Dynamics, domain: Domain, dtype: Dtype) -> CellProblem {
+    network_with(Loss::MeanSquared, dynamics, domain, dtype)
+}
+
+/// The same with this loss.
+fn network_with(loss: Loss, dynamics: Dynamics, domain: Domain, dtype: Dtype) -> CellProblem {
     let shape = Shape { inputs: 3, hidden: 21, classes: 4 };
     let inputs = (0..240).map(|k| (f64::from(k) * 0.7).sin()).collect::<Vec<_>>();
     let labels = inputs.chunks(3).map(|x| ((x[0] + 1.0) * 1.9) as u32).collect();
@@ -162,7 +169,7 @@ fn network(dynamics: Dynamics, domain: Domain, dtype: Dtype) -> CellProblem {
         state = (state + 0.618_033_988_749_895) % 1.0;
         state
     });
-    let model = Model::new(shape, Activation::Tanh, 0.001, examples).expect("valid");
+    let model = Model::new(shape, Activation::Tanh, loss, 0.001, examples).expect("valid");
     let trained = train(&model, theta, 4000, 0.4, &mut |_| ControlFlow::Continue(())).expect("converges");
     let curvature = Curvature { lambda_max: 1.0, lambda_min: None, trace: None, gradient_norm: 0.0 };
     CellProblem {
@@ -185,12 +192,13 @@ fn every_instruction_set_gives_the_same_rows_on_networks() {
         Dynamics::GaussianSgd(Covariance::Frozen),
         Dynamics::GaussianSgd(Covariance::Identity),
     ] {
-        for domain in [ball, Domain::Sublevel { depth: 1e-3 }] {
-            let problem = network(dynamics, domain, Dtype::F32);
+        let cases = LOSSES.into_iter().flat_map(|loss| [ball, Domain::Sublevel { depth: 1e-3 }].map(|d| (loss, d)));
+        for (loss, domain) in cases {
+            let problem = network_with(loss, dynamics, domain, Dtype::F32);
             let reference = run_on(Isa::Portable, &problem, 0..6);
             assert!(reference.iter().any(|record| record.outcome == Outcome::Exited), "{reference:?}");
             for isa in Isa::available() {
-                assert_eq!(run_on(isa, &problem, 0..6), reference, "{isa}, {dynamics:?}, {domain:?}");
+                assert_eq!(run_on(isa, &problem, 0..6), reference, "{isa}, {loss:?}, {dynamics:?}, {domain:?}");
             }
             let alone: Vec<_> = (0..6).map(|trial| run(&problem, trial)).collect();
             assert_eq!(alone, reference, "a chain carries something from trial to trial");
@@ -198,24 +206,25 @@ fn every_instruction_set_gives_the_same_rows_on_networks() {
     }
 }
 
-/// H0: f32 and f64 have the same mean exit step. 400 trials each, of two dynamics; z beyond 5 happens by chance with
+/// H0: f32 and f64 have the same mean exit step. 400 trials each, of three cells; z beyond 5 happens by chance with
 /// probability 6e-7 each.
 #[test]
 fn chains_leave_when_the_reference_does() {
-    leave_when_the_reference_does(Dynamics::Sgd, 0.3);
-    leave_when_the_reference_does(Dynamics::GaussianSgd(Covariance::Identity), 5.0);
+    leave_when_the_reference_does(Loss::MeanSquared, Dynamics::Sgd, 0.3);
+    leave_when_the_reference_does(Loss::MeanSquared, Dynamics::GaussianSgd(Covariance::Identity), 5.0);
+    leave_when_the_reference_does(Loss::CrossEntropy, Dynamics::Sgd, 0.3);
 }
 
-fn leave_when_the_reference_does(dynamics: Dynamics, radius: f64) {
+fn leave_when_the_reference_does(loss: Loss, dynamics: Dynamics, radius: f64) {
     let means = [Dtype::F32, Dtype::F64].map(|dtype| {
-        let problem = network(dynamics, Domain::Ball { radius, follows_alpha: true }, dtype);
+        let problem = network_with(loss, dynamics, Domain::Ball { radius, follows_alpha: true }, dtype);
         let steps: Vec<f64> = run_all(&problem, 0..400).iter().map(|record| record.steps as f64).collect();
         let mean = steps.iter().sum::<f64>() / 400.0;
         (mean, steps.iter().map(|steps| (steps - mean).powi(2)).sum::<f64>() / 400.0 / 399.0)
     });
     let z = (means[0].0 - means[1].0) / (means[0].1 + means[1].1).sqrt();
-    println!("{dynamics:?} {means:?}");
-    assert!(z.abs() < 5.0 && means[0].0 > 5.0, "{dynamics:?} {means:?}: z = {z}");
+    println!("{loss:?} {dynamics:?} {means:?}");
+    assert!(z.abs() < 5.0 && means[0].0 > 5.0, "{loss:?} {dynamics:?} {means:?}: z = {z}");
 }
 
 #[test]
@@ -232,7 +241,11 @@ fn a_sublevel_set_can_be_tested_at_every_so_manieth_step() {
 /// The bound is of every θ within the radius: tried along the gradient, where the loss rises fastest, and elsewhere.
 #[test]
 fn the_loss_within_the_safe_radius_is_below_the_bound() {
-    let problem = network(Dynamics::Sgd, Domain::Sublevel { depth: 1e-2 }, Dtype::F32);
+    LOSSES.into_iter().for_each(loss_is_below_the_bound);
+}
+
+fn loss_is_below_the_bound(loss: Loss) {
+    let problem = network_with(loss, Dynamics::Sgd, Domain::Sublevel { depth: 1e-2 }, Dtype::F32);
     let AnyLandscape::Mlp(mlp) = &problem.landscape else { panic!("a network") };
     let mut workspace = mlp.workspace();
     let mut gradient = vec![0.0; mlp.dim()];
@@ -248,7 +261,7 @@ fn the_loss_within_the_safe_radius_is_below_the_bound() {
             };
             let norm = direction.iter().map(|x| x * x).sum::<f64>().sqrt();
             let z: Vec<f64> = direction.iter().map(|x| x * radius / norm).collect();
-            assert!(mlp.excess_loss(&z, &mut workspace) < excess, "{excess}, direction {k}");
+            assert!(mlp.excess_loss(&z, &mut workspace) < excess, "{loss:?}, {excess}, direction {k}");
         }
     }
 }
@@ -256,7 +269,11 @@ fn the_loss_within_the_safe_radius_is_below_the_bound() {
 /// To f32's resolution of the loss.
 #[test]
 fn a_row_of_a_chain_has_the_loss_that_the_reference_computes() {
-    let problem = network(Dynamics::Sgd, Domain::Ball { radius: 0.3, follows_alpha: true }, Dtype::F32);
+    LOSSES.into_iter().for_each(row_has_the_loss_of_the_reference);
+}
+
+fn row_has_the_loss_of_the_reference(loss: Loss) {
+    let problem = network_with(loss, Dynamics::Sgd, Domain::Ball { radius: 0.3, follows_alpha: true }, Dtype::F32);
     let AnyLandscape::Mlp(mlp) = &problem.landscape else { panic!("a network") };
     let mut workspace = mlp.workspace();
     let mut z = vec![0.0; mlp.dim()];
@@ -269,7 +286,7 @@ fn a_row_of_a_chain_has_the_loss_that_the_reference_computes() {
             chain.write_displacement(&mut z);
             let (found, expected) = (chain.excess_loss(), mlp.excess_loss(&z, &mut workspace));
             let tolerance = 2e-6 * (mlp.loss_at_minimum() + expected.abs());
-            assert!((found - expected).abs() < tolerance, "{isa}, {size}: {found} against {expected}");
+            assert!((found - expected).abs() < tolerance, "{loss:?}, {isa}, {size}: {found} against {expected}");
         }
     }
 }

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::activation::Activation;
 use super::block::{BLOCK, Block};
+use super::loss::Loss;
 use super::packed::Packed;
 use super::shape::Shape;
 use super::tangent::Tangent;
@@ -32,9 +33,9 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    pub(super) fn new(shape: Shape, activation: Activation) -> Self {
+    pub(super) fn new(shape: Shape, activation: Activation, loss: Loss) -> Self {
         Self {
-            block: Block::new(shape, activation),
+            block: Block::new(shape, activation, loss),
             tangent: None,
             loss: 0.0,
             vector: Packed::new(shape),

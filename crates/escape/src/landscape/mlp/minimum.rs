@@ -6,6 +6,7 @@ use super::activation::Activation;
 use super::bound::Growth;
 use super::chain::Network;
 use super::error::MlpError;
+use super::loss::Loss;
 use super::model::{self, Model};
 use super::shape::Shape;
 use crate::data::Examples;
@@ -40,12 +41,13 @@ impl Mlp {
     pub fn new(
         shape: Shape,
         activation: Activation,
+        loss: Loss,
         weight_decay: f64,
         examples: Arc<Examples>,
         theta: Vec<f64>,
         curvature: Curvature,
     ) -> Result<Self, MlpError> {
-        Self::around(Model::new(shape, activation, weight_decay, examples)?, theta, curvature)
+        Self::around(Model::new(shape, activation, loss, weight_decay, examples)?, theta, curvature)
     }
 
     /// The same for a model that is already there.
