@@ -13,7 +13,7 @@ use taugrid_escape::scale::Scale;
 use crate::artifact::Artifact;
 use crate::cell::Cell;
 use crate::physics::Physics;
-use crate::spec::{Activation, Covariance, DomainSpec, Dtype, DynamicsSpec, LandscapeSpec, MlpSpec};
+use crate::spec::{Activation, Covariance, DomainSpec, Dtype, DynamicsSpec, LandscapeSpec, Loss, MlpSpec};
 
 /// Why a landscape could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +92,7 @@ fn perceptron(spec: &MlpSpec, artifact: &Artifact) -> Result<Mlp, LandscapeError
     for (what, same) in [
         ("width", artifact.shape.hidden as u64 == spec.hidden),
         ("activation", artifact.activation == spec.activation),
+        ("loss", artifact.loss_function == spec.loss),
         ("weight decay", artifact.weight_decay == spec.weight_decay),
     ] {
         if !same {
@@ -107,6 +108,7 @@ fn perceptron(spec: &MlpSpec, artifact: &Artifact) -> Result<Mlp, LandscapeError
     let mlp = Mlp::new(
         artifact.shape,
         artifact.activation.into(),
+        artifact.loss_function.into(),
         artifact.weight_decay,
         Arc::clone(&artifact.examples),
         artifact.theta.clone(),
@@ -122,6 +124,15 @@ impl From<Activation> for mlp::Activation {
         match activation {
             Activation::Relu => Self::Relu,
             Activation::Tanh => Self::Tanh,
+        }
+    }
+}
+
+impl From<Loss> for mlp::Loss {
+    fn from(loss: Loss) -> Self {
+        match loss {
+            Loss::Mse => Self::MeanSquared,
+            Loss::CrossEntropy => Self::CrossEntropy,
         }
     }
 }
