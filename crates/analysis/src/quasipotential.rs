@@ -18,10 +18,10 @@ use taugrid_escape::action::exit::{Search, quasipotential_to_boundary};
 use taugrid_escape::action::metric::Metric;
 use taugrid_escape::action::resolution::Resolution;
 use taugrid_escape::curvature::symmetric::eigen;
+use taugrid_escape::landscape::Landscape;
 use taugrid_escape::landscape::quadratic::Quadratic;
 use taugrid_escape::landscape::regression::LinearRegression;
 use taugrid_escape::landscape::well::Well;
-use taugrid_escape::landscape::Landscape;
 use taugrid_sweep::{BuiltLandscape, Covariance};
 
 /// V0 of the base landscape.
@@ -103,8 +103,7 @@ fn on_regression(data: &LinearRegression, metric: Metric, boundary: ExitBoundary
         ExitBoundary::Level { .. } => h[i].sqrt(),
     };
     let entries = (0..d).flat_map(|i| (0..d).map(move |j| (i, j)));
-    let spread: Vec<f64> =
-        entries.map(|(i, j)| factor(i) * factor(j) * mobility(i, j) / (h[i] + h[j])).collect();
+    let spread: Vec<f64> = entries.map(|(i, j)| factor(i) * factor(j) * mobility(i, j) / (h[i] + h[j])).collect();
     let widest = *eigen(&spread, d).ok()?.values.last()?;
     Some(Easiest::exactly(match boundary {
         ExitBoundary::Ball { radius } => radius * radius / (2.0 * widest),

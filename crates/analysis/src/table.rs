@@ -57,7 +57,8 @@ pub fn cell_table(cells: &[CellSummary]) -> String {
 pub(crate) fn sort(cells: &mut [&CellSummary]) {
     cells.sort_by(|a, b| {
         let (a, b) = (&a.cell, &b.cell);
-        a.dynamics.label()
+        a.dynamics
+            .label()
             .cmp(&b.dynamics.label())
             .then(a.alpha.total_cmp(&b.alpha))
             .then(a.beta.total_cmp(&b.beta))

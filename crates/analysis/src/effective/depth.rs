@@ -19,7 +19,8 @@ const DRAW_DIRECTIONS: u64 = u64::from_be_bytes(*b"sphere  ");
 
 /// min L − L(θ*) over ‖z‖ = `radius`; `None` where it would take too long.
 pub(super) fn on_sphere(landscape: &BuiltLandscape, radius: f64) -> Option<Easiest> {
-    let bowl = |lambda_min: f64| Easiest { value: 0.5 * lambda_min * radius * radius, method: "closed form".to_owned() };
+    let bowl =
+        |lambda_min: f64| Easiest { value: 0.5 * lambda_min * radius * radius, method: "closed form".to_owned() };
     match landscape {
         BuiltLandscape::Quadratic(_) | BuiltLandscape::Regression(_) => landscape.curvature().lambda_min.map(bowl),
         BuiltLandscape::Well(well) => search(&**well, &mut (), radius, &axes(well)),

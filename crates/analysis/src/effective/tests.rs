@@ -83,7 +83,8 @@ fn a_ball_that_stays_gets_deeper_with_alpha() {
 /// On the sphere of a double well: L at both ends of the first axis and of the second is known.
 #[test]
 fn the_depth_of_a_ball_of_a_well_is_searched_for() {
-    let well = facts("{kind: double-well, barrier: 0.25, half_width: 1.0, transverse: [0.3]}", "{kind: ball, radius: 0.9}");
+    let well =
+        facts("{kind: double-well, barrier: 0.25, half_width: 1.0, transverse: [0.3]}", "{kind: ball, radius: 0.9}");
     let found = well.effective(&cell(IDENTITY));
     assert!(found.depth_method.expect("a method").contains("starts converged"));
     // Across: ½·0.3·0.81 = 0.1215; along: 0.25 (0.01 − 1)² = 0.245.
