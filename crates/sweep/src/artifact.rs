@@ -16,7 +16,7 @@ use taugrid_escape::landscape::mlp::Shape;
 
 use crate::canonical;
 use crate::data::{numbers, sha256};
-use crate::spec::{Activation, MAX_PARAMETERS};
+use crate::spec::{Activation, Loss, MAX_PARAMETERS};
 
 /// A trained perceptron: θ*, what is known of L there, and the data L is made of.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +27,8 @@ pub struct Artifact {
     pub shape: Shape,
     /// After the hidden layer.
     pub activation: Activation,
+    /// What L is a mean of.
+    pub loss_function: Loss,
     /// The factor of ½‖θ‖² in L.
     pub weight_decay: f64,
     /// θ*, in the layout of [`Shape`].
@@ -61,6 +63,9 @@ struct Metadata {
     hidden: usize,
     classes: usize,
     activation: Activation,
+    /// Left out where it is the mean squared error, as it was before there was another.
+    #[serde(default, skip_serializing_if = "Loss::is_mse")]
+    loss_function: Loss,
     weight_decay: f64,
     loss: f64,
     gradient_norm: f64,
@@ -124,6 +129,7 @@ impl Artifact {
             hidden: self.shape.hidden,
             classes: self.shape.classes,
             activation: self.activation,
+            loss_function: self.loss_function,
             weight_decay: self.weight_decay,
             loss: self.loss,
             gradient_norm: self.gradient_norm,
@@ -209,6 +215,7 @@ impl Artifact {
             landscape_id: metadata.landscape,
             shape,
             activation: metadata.activation,
+            loss_function: metadata.loss_function,
             weight_decay: metadata.weight_decay,
             theta,
             examples: Arc::new(Examples::new(inputs, labels, shape.inputs, shape.classes)?),

@@ -133,7 +133,7 @@ impl Sweep {
         let examples = Arc::new(examples(&mlp.data, &self.sources)?);
         let hidden = usize::try_from(mlp.hidden).unwrap_or(usize::MAX);
         let shape = Shape { inputs: examples.features(), hidden, classes: examples.classes() };
-        let model = Model::new(shape, mlp.activation.into(), mlp.weight_decay, Arc::clone(&examples))
+        let model = Model::new(shape, mlp.activation.into(), mlp.loss.into(), mlp.weight_decay, Arc::clone(&examples))
             .map_err(PrepareError::Network)?;
         let Trained { theta, loss, gradient_norm } = minimum(mlp, &model, &self.sources, progress)?;
         let (largest, smallest) = extremes(&model, &theta, progress)?;
@@ -142,6 +142,7 @@ impl Sweep {
             landscape_id: self.physics().landscape_id(),
             shape,
             activation: mlp.activation,
+            loss_function: mlp.loss,
             weight_decay: mlp.weight_decay,
             theta,
             examples,

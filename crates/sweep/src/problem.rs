@@ -15,7 +15,7 @@ use crate::artifact::Artifact;
 use crate::cell::Cell;
 use crate::physics::Physics;
 use crate::spec::{
-    Activation, Coordinates, Covariance, DomainSpec, Dtype, DynamicsSpec, LandscapeSpec, MlpSpec, dense,
+    Activation, Coordinates, Covariance, DomainSpec, Dtype, DynamicsSpec, LandscapeSpec, Loss, MlpSpec, dense,
 };
 
 /// Why a landscape could not be built.
@@ -113,6 +113,7 @@ fn perceptron(spec: &MlpSpec, artifact: &Artifact) -> Result<Mlp, LandscapeError
     for (what, same) in [
         ("width", artifact.shape.hidden as u64 == spec.hidden),
         ("activation", artifact.activation == spec.activation),
+        ("loss", artifact.loss_function == spec.loss),
         ("weight decay", artifact.weight_decay == spec.weight_decay),
     ] {
         if !same {
@@ -129,6 +130,7 @@ fn perceptron(spec: &MlpSpec, artifact: &Artifact) -> Result<Mlp, LandscapeError
     let mlp = Mlp::new(
         artifact.shape,
         artifact.activation.into(),
+        artifact.loss_function.into(),
         artifact.weight_decay,
         Arc::clone(&artifact.examples),
         artifact.theta.clone(),
@@ -144,6 +146,15 @@ impl From<Activation> for mlp::Activation {
         match activation {
             Activation::Relu => Self::Relu,
             Activation::Tanh => Self::Tanh,
+        }
+    }
+}
+
+impl From<Loss> for mlp::Loss {
+    fn from(loss: Loss) -> Self {
+        match loss {
+            Loss::Mse => Self::MeanSquared,
+            Loss::CrossEntropy => Self::CrossEntropy,
         }
     }
 }

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::activation::Activation;
 use super::block::{BLOCK, Block};
+use super::loss::Loss;
 use super::packed::Packed;
 use super::shape::Shape;
 use super::tangent::Tangent;
@@ -32,8 +33,8 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    pub(super) fn new(shape: Shape, activation: Activation) -> Self {
-        let (block, vector) = (Block::new(shape, activation), Packed::new(shape));
+    pub(super) fn new(shape: Shape, activation: Activation, loss: Loss) -> Self {
+        let (block, vector) = (Block::new(shape, activation, loss), Packed::new(shape));
         Self { block, tangent: None, loss: 0.0, vector, numbers: Vec::new() }
     }
 

@@ -103,13 +103,7 @@ impl Model {
                     block.forward(parameters);
                     let tangent = tangent.get_or_insert_with(|| Tangent::new(self.shape()));
                     tangent.forward(block, parameters, direction);
-                    for k in 0..block.count {
-                        // ⟨g, R{f}⟩.
-                        let outputs = block.output_slopes.iter().zip(&tangent.sums).zip(&direction.output_bias);
-                        let slope = outputs
-                            .fold(0.0, |slope, ((g, sums), bias)| slope + g[k] * (bias + lanes::total(&sums[k])));
-                        numbers.push(slope);
-                    }
+                    numbers.extend(tangent.derivatives(block));
                 });
             },
             |slot| {
