@@ -7,6 +7,7 @@
 //! | [`estimate`] | a cell's trials → mean exit time, interval, median, test of the exponential law |
 //! | [`effective`] | effective λmax, ΔL and predictions; one row of `cells.parquet` |
 //! | [`quasipotential`] | V0, and how α and β change it |
+//! | [`subspace`] | the same of a perceptron, along its sharpest directions |
 //! | [`table`] | the cells as plain text |
 //! | [`figure5`] | the paper's Figure 5 from a sweep, as SVG and PNG |
 //! | [`report`] | the files of `OUT/report/` |
@@ -21,6 +22,7 @@ pub mod figure5;
 pub mod quasipotential;
 #[cfg(feature = "figures")]
 pub mod report;
+pub mod subspace;
 pub mod table;
 
 #[cfg(feature = "figures")]

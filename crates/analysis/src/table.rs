@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use taugrid_results::CellSummary;
+use taugrid_results::quasipotential::QuasipotentialRow;
 
 use crate::numbers::{count, parameter, significant};
 
@@ -49,6 +50,42 @@ pub fn cell_table(cells: &[CellSummary]) -> String {
     if sorted.len() > shown.len() {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "… and {} more, see cells.parquet", sorted.len() - shown.len());
+    }
+    text
+}
+
+/// V0 of the cells as plain text, one line each, in their order; ends in a newline.
+pub fn quasipotential_table(rows: &[QuasipotentialRow]) -> String {
+    let number = |value: Option<f64>| value.map_or("–".to_owned(), |value| significant(value, 5));
+    let headings = ["dynamics", "α", "β", "η", "B", "V₀", "(B/η)V₀", "V₀, C^(−1/2)", "method"];
+    let lines: Vec<[String; 9]> = rows
+        .iter()
+        .take(MAX_ROWS)
+        .map(|row| {
+            let cell = &row.cell;
+            let [alpha, beta, eta] = [cell.alpha, cell.beta, cell.eta].map(parameter);
+            let [value, exponent, paper] = [row.value, row.exponent(), row.paper].map(number);
+            let method = row.method.clone().unwrap_or_default();
+            [cell.dynamics.label(), alpha, beta, eta, cell.batch_size.to_string(), value, exponent, paper, method]
+        })
+        .collect();
+    let width = |column: usize| {
+        let entries = lines.iter().map(|line| line[column].chars().count());
+        entries.fold(headings[column].chars().count(), usize::max)
+    };
+    let widths: Vec<usize> = (0..headings.len()).map(width).collect();
+    let columns: Vec<Column> = headings
+        .iter()
+        .map(|heading| Column { heading, numeric: !["dynamics", "method"].contains(heading), entry: |_| String::new() })
+        .collect();
+    let mut text = String::new();
+    push_line(&mut text, &columns, &widths, headings.into_iter());
+    for line in &lines {
+        push_line(&mut text, &columns, &widths, line.iter().map(String::as_str));
+    }
+    if rows.len() > lines.len() {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "… and {} more, see quasipotential.parquet", rows.len() - lines.len());
     }
     text
 }

@@ -184,6 +184,21 @@ fn stored_artifact(
     Ok(Some((ArtifactBytes { sha256: Artifact::sha256(&bytes), bytes: bytes.into() }, artifact)))
 }
 
+/// The landscape of `physics` from the artifact in the folder `path`, if there is one of that landscape, or none is needed.
+///
+/// # Errors
+/// If the artifact gives another loss at θ* than it says.
+pub fn landscape_of(path: &Path, physics: &Physics) -> Result<Option<BuiltLandscape>, Failure> {
+    let artifact = match std::fs::read(path.join(ARTIFACT)) {
+        Ok(bytes) => Artifact::decode(&bytes).ok().filter(|artifact| artifact.landscape_id == physics.landscape_id()),
+        Err(_) => None,
+    };
+    if physics.needs_artifact() && artifact.is_none() {
+        return Ok(None);
+    }
+    physics.landscape(artifact.as_ref()).map(Some).map_err(|error| Failure::dataset(format!("{}: {error}", path.display())))
+}
+
 /// Takes the folder for this process alone.
 pub fn lock(path: &Path) -> Result<DirectoryLock, Failure> {
     Dataset::lock(path).map_err(|error| match error {

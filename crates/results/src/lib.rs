@@ -32,6 +32,7 @@ mod lock;
 mod manifest;
 mod part;
 mod rows;
+pub mod quasipotential;
 pub mod schema;
 mod seal;
 pub mod store;

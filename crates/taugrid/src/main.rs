@@ -45,6 +45,24 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Compute the quasi-potential V0 of every cell, by a closed form or by a minimum action method: what (η/B) log of the
+    /// mean exit time tends to as the noise vanishes. Simulates nothing.
+    Quasipotential {
+        /// The sweep file.
+        sweep: PathBuf,
+        /// The folder for quasipotential.parquet; by default results/ and the name of the sweep.
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// Threads for training and products; by default, the cores this process may use.
+        #[arg(long)]
+        threads: Option<NonZeroUsize>,
+        /// On an mlp, search within the span of so many leading eigenvectors of the Hessian. 0: closed forms alone.
+        #[arg(long, default_value_t = 2)]
+        subspace: usize,
+        /// Print one JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
     /// Write the tables and figures of a dataset to DIR/report, complete or not.
     Report {
         /// The folder of the results.
@@ -83,6 +101,10 @@ fn main() -> ExitCode {
             commands::run::run(&commands::run::Options { sweep, out, threads, local_workers })
         }
         Command::Plan { sweep, json } => commands::plan::run(&sweep, json),
+        Command::Quasipotential { sweep, out, threads, subspace, json } => {
+            let options = commands::quasipotential::Options { sweep, out, threads, subspace, json };
+            commands::quasipotential::run(&options)
+        }
         Command::Report { dir } => commands::report::run(&dir),
         Command::Verify { dir, json } => commands::verify::run(&dir, json),
         Command::Compact { dir } => commands::compact::run(&dir),

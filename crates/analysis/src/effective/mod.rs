@@ -128,20 +128,19 @@ impl Facts {
         self.physics.problem(cell, &self.landscape)
     }
 
-    /// ∂D as it is on the base landscape, in z.
-    fn boundary(&self, cell: &Cell) -> ExitBoundary {
+    /// ∂D as it is on the base landscape, in z; and its radius or depth there.
+    pub fn boundary(&self, cell: &Cell) -> (ExitBoundary, f64) {
+        let ball = |radius| (ExitBoundary::Ball { radius }, radius);
         match self.physics.domain() {
-            DomainSpec::Sublevel { depth, .. } => ExitBoundary::Level { depth },
-            DomainSpec::Ball { radius, follows_alpha: true } => ExitBoundary::Ball { radius },
-            DomainSpec::Ball { radius, follows_alpha: false } => {
-                ExitBoundary::Ball { radius: radius * cell.alpha.sqrt() }
-            }
+            DomainSpec::Sublevel { depth, .. } => (ExitBoundary::Level { depth }, depth),
+            DomainSpec::Ball { radius, follows_alpha: true } => ball(radius),
+            DomainSpec::Ball { radius, follows_alpha: false } => ball(radius * cell.alpha.sqrt()),
         }
     }
 
     /// ΔL of L_αβ.
     fn depth(&self, cell: &Cell) -> Option<Easiest> {
-        let of_base = match self.boundary(cell) {
+        let of_base = match self.boundary(cell).0 {
             ExitBoundary::Level { depth } => Some(Easiest { value: depth, method: "the domain's".to_owned() }),
             ExitBoundary::Ball { radius } => {
                 let mut depths = self.depths.lock().unwrap_or_else(PoisonError::into_inner);
@@ -154,8 +153,7 @@ impl Facts {
     /// V0 of L_αβ, of Freidlin and Wentzell.
     fn quasipotential(&self, cell: &Cell) -> Option<Easiest> {
         let covariance = gaussian_noise(cell)?;
-        let boundary = self.boundary(cell);
-        let (ExitBoundary::Level { depth: size } | ExitBoundary::Ball { radius: size }) = boundary;
+        let (boundary, size) = self.boundary(cell);
         let metric = Metric::FreidlinWentzell;
         let mut exits = self.exits.lock().unwrap_or_else(PoisonError::into_inner);
         let of_base = exits
@@ -190,7 +188,7 @@ impl Facts {
 
     /// Whether descent without noise leaves D within this time.
     fn drifts(&self, cell: &Cell, time: f64) -> Option<bool> {
-        match (&self.landscape, self.boundary(cell)) {
+        match (&self.landscape, self.boundary(cell).0) {
             // Their gradient at θ* is 0.
             (BuiltLandscape::Quadratic(_) | BuiltLandscape::Well(_) | BuiltLandscape::Regression(_), _) => Some(false),
             // Downhill is inside.

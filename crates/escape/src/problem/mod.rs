@@ -38,6 +38,15 @@ pub enum AnyLandscape {
 }
 
 impl AnyLandscape {
+    /// N, where it is made of examples.
+    pub fn examples(&self) -> Option<usize> {
+        match self {
+            Self::Quadratic(_) | Self::Well(_) => None,
+            Self::Regression(regression) => Some(regression.examples()),
+            Self::Mlp(mlp) => Some(mlp.examples()),
+        }
+    }
+
     /// What is known of the Hessian at θ*.
     pub fn curvature(&self) -> &Curvature {
         match self {

@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod compact;
 pub(crate) mod plan;
+pub(crate) mod quasipotential;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod verify;
