@@ -158,7 +158,7 @@ fn the_dense_hessian_is_that_of_the_products_and_symmetric() {
 #[test]
 fn the_hessians_factor_gives_it_back_where_nothing_is_clipped() {
     // Weight decay makes it positive definite.
-    let (model, theta) = model_and_theta(SHAPES[2].0, KINDS[1], 10.0, 8, 4);
+    let (model, theta) = model_and_theta(SHAPES[2].0, KINDS[3], 10.0, 8, 4);
     let d = model.dim();
     let hessian = model.dense_hessian(&theta).expect("small");
     let found = HessianFactor::of(&hessian, d).expect("finite");
