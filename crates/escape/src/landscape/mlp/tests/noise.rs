@@ -16,6 +16,10 @@ fn gradients(model: &Model, theta: &[f64]) -> Vec<Vec<f64>> {
     (0..model.examples().len() as u32).map(gradient).collect()
 }
 
+fn what(model: &Model) -> String {
+    format!("{:?} {:?} {:?} {}", model.shape(), model.activation(), model.loss_function(), model.weight_decay())
+}
+
 /// C, formed.
 fn covariance(model: &Model, theta: &[f64]) -> Vec<f64> {
     let (gradients, d) = (gradients(model, theta), model.dim());
@@ -33,8 +37,8 @@ fn covariance(model: &Model, theta: &[f64]) -> Vec<f64> {
 
 fn models() -> impl Iterator<Item = (Model, Vec<f64>)> {
     SHAPES[..5].iter().flat_map(|&(shape, examples)| {
-        KINDS.into_iter().flat_map(move |activation| {
-            [0.0, 0.03].map(|weight_decay| model_and_theta(shape, activation, weight_decay, examples, 4))
+        KINDS.into_iter().flat_map(move |kind| {
+            [0.0, 0.03].map(|weight_decay| model_and_theta(shape, kind, weight_decay, examples, 4))
         })
     })
 }
@@ -42,7 +46,7 @@ fn models() -> impl Iterator<Item = (Model, Vec<f64>)> {
 #[test]
 fn slopes_and_weighted_sums_are_those_of_the_single_gradients() {
     for (model, theta) in models() {
-        let what = format!("{:?} {:?} {}", model.shape(), model.activation(), model.weight_decay());
+        let what = what(&model);
         let (n, mut workspace) = (model.examples().len(), model.workspace());
         let gradients = gradients(&model, &theta);
         let v = Uniforms(12).vector(model.dim(), 1.0);
@@ -67,7 +71,11 @@ fn slopes_and_weighted_sums_are_those_of_the_single_gradients() {
 
 #[test]
 fn the_slopes_are_differences_of_the_losses() {
-    let (model, theta) = model_and_theta(SHAPES[1].0, KINDS[3], 0.03, 9, 4);
+    [KINDS[1], KINDS[3]].into_iter().for_each(slopes_are_differences);
+}
+
+fn slopes_are_differences(kind: (Activation, Loss)) {
+    let (model, theta) = model_and_theta(SHAPES[1].0, kind, 0.03, 9, 4);
     let v = Uniforms(14).vector(model.dim(), 1.0);
     let mut slopes = vec![0.0; 9];
     model.directional_derivatives(&theta, &v, &mut slopes, &mut model.workspace());
@@ -76,7 +84,7 @@ fn the_slopes_are_differences_of_the_losses() {
         let label = vec![model.examples().label_of(example)];
         let one = crate::data::Examples::new(inputs, label, model.shape().inputs, model.shape().classes);
         let one = std::sync::Arc::new(one.expect("valid"));
-        let alone = Model::new(model.shape(), Activation::Tanh, Loss::CrossEntropy, 0.03, one).expect("valid");
+        let alone = Model::new(model.shape(), kind.0, kind.1, 0.03, one).expect("valid");
         let [up, down] = [1e-5, -1e-5].map(|h| {
             let moved: Vec<f64> = theta.iter().zip(&v).map(|(theta, v)| theta + h * v).collect();
             alone.loss(&moved, &mut alone.workspace())
@@ -89,7 +97,7 @@ fn the_slopes_are_differences_of_the_losses() {
 #[test]
 fn the_covariance_is_the_formed_one_in_products_and_trace() {
     for (model, theta) in models() {
-        let what = format!("{:?} {:?} {}", model.shape(), model.activation(), model.weight_decay());
+        let what = what(&model);
         let (d, mut workspace) = (model.dim(), model.workspace());
         let covariance = covariance(&model, &theta);
         let v = Uniforms(15).vector(d, 1.0);
@@ -136,11 +144,11 @@ fn the_dense_hessian_is_that_of_the_products_and_symmetric() {
             model.hessian_vector(&theta, &unit, &mut product, &mut workspace);
             let column = &hessian[k * d / d.min(40) * d..][..d];
             let misfit = column.iter().zip(&product).fold(0.0_f64, |worst, (a, b)| worst.max((a - b).abs()));
-            assert!(misfit <= 1e-13 * size, "{:?} {:?}: {misfit:e}", model.shape(), model.activation());
+            assert!(misfit <= 1e-13 * size, "{}: {misfit:e}", what(&model));
         }
         model.hessian_vector(&theta, &v, &mut product, &mut workspace);
         let dense: Vec<f64> = hessian.chunks_exact(d).map(|row| dot(row, &v)).collect();
-        assert!(relative_distance(&dense, &product) < 1e-12, "{:?} {:?}", model.shape(), model.activation());
+        assert!(relative_distance(&dense, &product) < 1e-12, "{}", what(&model));
     }
     let shape = Shape { inputs: 1, hidden: MAX_DENSE / 2, classes: 1 };
     let (model, theta) = model_and_theta(shape, KINDS[1], 0.0, 3, 1);
@@ -180,24 +188,30 @@ fn evaluate(model: &Model, theta: &[f64], slots: Option<usize>) -> Vec<u64> {
 
 #[test]
 fn any_number_of_threads_and_every_build_gives_the_same_bits() {
-    let mut hash = 0xCBF2_9CE4_8422_2325_u64;
-    for (shape, examples) in SHAPES {
-        for activation in KINDS {
-            let (model, theta) = model_and_theta(shape, activation, 0.01, examples, 6);
-            let expected = evaluate(&model, &theta, Some(1));
-            for threads in [1, 3] {
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
-                for slots in [None, Some(2), Some(7)] {
-                    let found = pool.install(|| evaluate(&model, &theta, slots));
-                    assert!(found == expected, "{shape:?} {activation:?}: {threads} threads, {slots:?} slots");
+    for (loss, expected) in [(Loss::MeanSquared, 0x8FF9_CE5A_5218_78F2), (Loss::CrossEntropy, 0x2DF5_40C1_5636_80AA)] {
+        let mut hash = 0xCBF2_9CE4_8422_2325_u64;
+        for (shape, examples) in SHAPES {
+            for kind in KINDS.into_iter().filter(|kind| kind.1 == loss) {
+                for bits in same_on_any_number_of_threads(shape, kind, examples) {
+                    hash = (hash ^ bits).wrapping_mul(0x0000_0100_0000_01B3);
                 }
             }
-            for bits in expected {
-                hash = (hash ^ bits).wrapping_mul(0x0000_0100_0000_01B3);
-            }
+        }
+        assert_eq!(hash, expected, "{loss:?}: {hash:#x}");
+    }
+}
+
+fn same_on_any_number_of_threads(shape: Shape, kind: (Activation, Loss), examples: usize) -> Vec<u64> {
+    let (model, theta) = model_and_theta(shape, kind, 0.01, examples, 6);
+    let expected = evaluate(&model, &theta, Some(1));
+    for threads in [1, 3] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        for slots in [None, Some(2), Some(7)] {
+            let found = pool.install(|| evaluate(&model, &theta, slots));
+            assert!(found == expected, "{shape:?} {kind:?}: {threads} threads, {slots:?} slots");
         }
     }
-    assert_eq!(hash, 0xA705_FAB5_E0AC_211A, "{hash:#x}");
+    expected
 }
 
 #[test]
