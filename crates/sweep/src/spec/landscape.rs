@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::data::DataSpec;
 use super::dense;
-use super::mlp::{self, DataSpec, MlpSpec, SEED};
+use super::mlp::{self, MlpSpec, SEED};
 use super::range::{self, Spacing};
 use crate::data::Sources;
 use crate::error::Problems;
