@@ -5,6 +5,7 @@
 //! | [`landscape`] | which landscape; quadratics by their eigenvalues or a spectrum, wells |
 //! | [`dense`] | quadratics by their Hessian, or under a rotation |
 //! | [`data`] | examples: from a file or drawn |
+//! | [`regression`] | linear regression on examples |
 //! | [`mlp`] | the multilayer perceptron and its minimum |
 //! | [`domain`] | balls and sublevel sets |
 //! | [`dtype`] | f32 or f64 |
@@ -21,6 +22,7 @@ mod grid;
 mod landscape;
 mod mlp;
 mod range;
+mod regression;
 
 pub use data::{DataSource, DataSpec};
 pub use domain::DomainSpec;
@@ -29,6 +31,7 @@ pub use dynamics::{Coordinates, Covariance, DynamicsSpec};
 pub use grid::{Grid, Point};
 pub use landscape::LandscapeSpec;
 pub use mlp::{Activation, Loss, MinimumSpec, MlpSpec};
+pub use regression::RegressionSpec;
 
 pub(crate) use domain::read as read_domain;
 pub(crate) use dtype::read as read_dtype;
