@@ -115,7 +115,7 @@ pub fn survey(path: &Path) -> Result<(String, Vec<CellSummary>), Failure> {
 }
 
 fn summarize_all(dataset: &Dataset, landscape: &BuiltLandscape) -> Result<Vec<CellSummary>, DatasetError> {
-    let quadratic = matches!(landscape, BuiltLandscape::Quadratic(_));
+    let quadratic = matches!(landscape, BuiltLandscape::Quadratic(_) | BuiltLandscape::Regression(_));
     let (manifest, physics) = (dataset.manifest(), dataset.physics());
     let mut summaries = Vec::new();
     dataset.for_each_cell(|cell, rows| {
