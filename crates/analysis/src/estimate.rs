@@ -1,6 +1,6 @@
 //! From a cell's trials to its mean exit time and how well it is known.
 //!
-//! Everything here is in *steps*; [`crate::effective::summarize`] turns steps into units of time (× η).
+//! Everything here is in *steps*; [`crate::effective::Facts::summarize`] turns steps into units of time.
 //!
 //! | what | how |
 //! | --- | --- |

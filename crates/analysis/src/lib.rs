@@ -6,6 +6,7 @@
 //! | --- | --- |
 //! | [`estimate`] | a cell's trials → mean exit time, interval, median, test of the exponential law |
 //! | [`effective`] | effective λmax, ΔL and predictions; one row of `cells.parquet` |
+//! | [`quasipotential`] | V0, and how α and β change it |
 //! | [`table`] | the cells as plain text |
 //! | [`figure5`] | the paper's Figure 5 from a sweep, as SVG and PNG |
 //! | [`report`] | the files of `OUT/report/` |
@@ -17,6 +18,7 @@ pub mod effective;
 pub mod estimate;
 #[cfg(feature = "figures")]
 pub mod figure5;
+pub mod quasipotential;
 #[cfg(feature = "figures")]
 pub mod report;
 pub mod table;

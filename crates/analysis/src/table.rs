@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use taugrid_results::CellSummary;
-use taugrid_sweep::DynamicsSpec;
 
 use crate::numbers::{count, parameter, significant};
 
@@ -18,14 +17,6 @@ struct Column {
     heading: &'static str,
     numeric: bool,
     entry: fn(&CellSummary) -> String,
-}
-
-/// A dynamics by name, with its covariance if it has one: `gaussian-sgd (identity)`.
-pub(crate) fn dynamics_name(dynamics: DynamicsSpec) -> String {
-    match dynamics.covariance() {
-        Some(covariance) => format!("{} ({covariance})", dynamics.kind()),
-        None => dynamics.kind().to_owned(),
-    }
 }
 
 /// The cells as plain text, one line each, sorted by dynamics and then by α, β, η and B; ends in a newline.
@@ -66,8 +57,9 @@ pub fn cell_table(cells: &[CellSummary]) -> String {
 pub(crate) fn sort(cells: &mut [&CellSummary]) {
     cells.sort_by(|a, b| {
         let (a, b) = (&a.cell, &b.cell);
-        dynamics_name(a.dynamics)
-            .cmp(&dynamics_name(b.dynamics))
+        a.dynamics
+            .label()
+            .cmp(&b.dynamics.label())
             .then(a.alpha.total_cmp(&b.alpha))
             .then(a.beta.total_cmp(&b.beta))
             .then(a.eta.total_cmp(&b.eta))
@@ -79,7 +71,7 @@ pub(crate) fn sort(cells: &mut [&CellSummary]) {
 fn columns(cells: &[&CellSummary]) -> Vec<Column> {
     let number = |heading, entry| Column { heading, numeric: true, entry };
     let mut columns = vec![
-        Column { heading: "dynamics", numeric: false, entry: |c| dynamics_name(c.cell.dynamics) },
+        Column { heading: "dynamics", numeric: false, entry: |c| c.cell.dynamics.label() },
         number("α", |c| parameter(c.cell.alpha)),
         number("β", |c| parameter(c.cell.beta)),
         number("η", |c| parameter(c.cell.eta)),
@@ -112,7 +104,7 @@ fn columns(cells: &[&CellSummary]) -> Vec<Column> {
 /// What speaks against taking the mean for an escape time.
 fn flags(cell: &CellSummary) -> String {
     let mut flags = Vec::new();
-    if cell.unstable {
+    if cell.effective.unstable {
         flags.push("unstable");
     }
     if cell.drift == Some(true) {

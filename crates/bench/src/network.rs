@@ -15,7 +15,7 @@ use taugrid_escape::domain::Domain;
 use taugrid_escape::dynamics::{Covariance, Dynamics};
 use taugrid_escape::ensemble::{self, Sink};
 use taugrid_escape::landscape::Curvature;
-use taugrid_escape::landscape::mlp::{Activation, Mlp, Shape};
+use taugrid_escape::landscape::mlp::{Activation, Loss, Mlp, Shape};
 use taugrid_escape::problem::{AnyLandscape, CellProblem, Dtype, ProblemError};
 use taugrid_escape::rng::{Stream, StreamKey};
 use taugrid_escape::scale::Scale;
@@ -63,7 +63,7 @@ pub fn landscape(hidden: usize, examples: u32) -> Result<Arc<Mlp>, SuiteError> {
     let theta = shape.initial_parameters(|| stream.uniform());
     // No step looks at it.
     let curvature = Curvature { lambda_max: 1.0, lambda_min: None, trace: None, gradient_norm: 0.0, noise: None };
-    Ok(Arc::new(Mlp::new(shape, Activation::Relu, 0.0, examples, theta, curvature)?))
+    Ok(Arc::new(Mlp::new(shape, Activation::Relu, Loss::MeanSquared, 0.0, examples, theta, curvature)?))
 }
 
 /// The cell: η = 0.05, α = β = 1, and a ball that no trial leaves before its last step.

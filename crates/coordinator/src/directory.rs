@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use taugrid_analysis::effective::summarize;
+use taugrid_analysis::effective::Facts;
 use taugrid_process::exit::Failure;
 use taugrid_results::{CellSummary, Dataset, DatasetError, DirectoryLock, LockError, StoreError, StoreErrorKind};
 use taugrid_sweep::{Artifact, BuiltLandscape, Cell, Physics, Preparation, PrepareError, Sweep};
@@ -115,14 +115,13 @@ pub fn survey(path: &Path) -> Result<(String, Vec<CellSummary>), Failure> {
 }
 
 fn summarize_all(dataset: &Dataset, landscape: &BuiltLandscape) -> Result<Vec<CellSummary>, DatasetError> {
-    let quadratic = matches!(landscape, BuiltLandscape::Quadratic(_) | BuiltLandscape::Regression(_));
-    let (manifest, physics) = (dataset.manifest(), dataset.physics());
+    let (manifest, facts) = (dataset.manifest(), Facts::new(dataset.physics(), landscape));
     let mut summaries = Vec::new();
     dataset.for_each_cell(|cell, rows| {
         // The sweep as it is now: one that shrank keeps the rows that it had.
         if manifest.has_in_sweep(cell.key) {
             let rows = rows.iter().filter(|row| row.record.trial < manifest.trials);
-            summaries.push(summarize(*cell, physics.domain(), quadratic, landscape.curvature(), rows));
+            summaries.push(facts.summarize(*cell, rows));
         }
     })?;
     Ok(summaries)

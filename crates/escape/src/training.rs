@@ -102,7 +102,7 @@ mod tests {
 
     use super::*;
     use crate::data::Examples;
-    use crate::landscape::mlp::{Activation, Shape};
+    use crate::landscape::mlp::{Activation, Loss, Shape};
 
     const SHAPE: Shape = Shape { inputs: 2, hidden: 5, classes: 2 };
 
@@ -111,7 +111,7 @@ mod tests {
         let inputs = (0..600).map(|k| (f64::from(k) * 0.7).sin()).collect::<Vec<_>>();
         let labels = inputs.chunks(2).map(|x| u32::from(x[0] + 0.3 * x[1] > 0.2)).collect();
         let examples = Examples::new(inputs, labels, 2, 2).expect("valid");
-        Model::new(SHAPE, activation, 0.001, Arc::new(examples)).expect("valid")
+        Model::new(SHAPE, activation, Loss::MeanSquared, 0.001, Arc::new(examples)).expect("valid")
     }
 
     fn first_theta() -> Vec<f64> {

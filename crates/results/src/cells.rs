@@ -1,51 +1,25 @@
-//! `OUT/cells.parquet`: one row per cell, what its trials say.
-//!
-//! | name | type | unit | meaning |
-//! | --- | --- | --- | --- |
-//! | `cell` … `batch_size` | as in `trials/` | | the cell and its parameters |
-//! | `lambda_max` | float64 | loss / length² | λmax of the Hessian of L_αβ at θ*: the sharpness |
-//! | `lambda_min` | float64, null | loss / length² | its least eigenvalue, where it is known |
-//! | `trace` | float64, null | loss / length² | its trace, where it is known |
-//! | `depth` | float64, null | loss | ΔL = min over ∂D of L_αβ − L_αβ(θ*), where it is known |
-//! | `estimator` | string | | how the mean was estimated: `direct` |
-//! | `trials` | int64 | | trials that ended: exits + censored |
-//! | `exits` | int64 | | of them, left D (the diverged among them) |
-//! | `censored` | int64 | | of them, still inside at `max_steps` |
-//! | `diverged` | int64 | | of them, left with a state that is not finite |
-//! | `mean_exit_steps` | float64, null | steps | maximum-likelihood mean under censoring; null without an exit |
-//! | `mean_exit_time` | float64, null | time | the same times η |
-//! | `lower`, `upper` | float64, null | time | the 95 % confidence interval of `mean_exit_time` |
-//! | `std` | float64, null | time | standard deviation of the exit times |
-//! | `median` | float64, null | time | median exit time |
-//! | `total_steps` | int64 | steps | steps simulated |
-//! | `gradient_norm` | float64 | loss / length | ‖∇L_αβ(θ*)‖ |
-//! | `drift` | boolean, null | | whether noise-free descent leaves D within the mean exit time; null if not known |
-//! | `unstable` | boolean | | whether η·λmax > 2 |
-//! | `ks_p` | float64, null | | Kolmogorov–Smirnov p-value of the exit times against an exponential |
-//! | `exponent_freidlin_wentzell` | float64, null | 1 | log of the mean exit time that Freidlin–Wentzell theory predicts |
-//! | `exponent_paper` | float64, null | 1 | log of the mean exit time that the paper predicts |
+//! `OUT/cells.parquet`: one row per cell, what its trials say. [`columns`](self::columns) lists what is in it.
 //!
 //! The file carries its own hash (the module `seal`), so damage does not pass for data.
 
-use std::sync::{Arc, LazyLock};
+mod columns;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Float64Array, Int64Array, RecordBatch, StringArray,
-};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
-use arrow::datatypes::{DataType, Field, Float64Type, Int32Type, Int64Type, Schema, SchemaRef};
 use bytes::Bytes;
+use columns::{SCHEMA, from_batch, to_batch};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::metadata::KeyValue;
 use taugrid_sweep::Cell;
 
-use crate::batch::one_nan;
 use crate::dataset::Dataset;
 use crate::error::DatasetError;
 use crate::part::properties;
 use crate::rows::CellTable;
-use crate::schema::{cell_fields, dictionary, difference};
+use crate::schema::difference;
 use crate::seal;
 use crate::store::Store;
 
@@ -53,20 +27,52 @@ use crate::store::Store;
 pub(crate) const CELLS: &str = "cells.parquet";
 const KEY_SWEEP: &str = "taugrid.sweep";
 
-/// One row of `cells.parquet`, as described at the head of this module: times are in units of time (steps·η), those named
-/// `steps` in steps.
+/// What is known of a cell before any trial of it: values of L_αβ, and predictions. `None` is always: not known.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Effective {
+    /// λmax of the Hessian of L_αβ at θ*: the sharpness.
+    pub lambda_max: f64,
+    /// Its least eigenvalue.
+    pub lambda_min: Option<f64>,
+    /// Its trace.
+    pub trace: Option<f64>,
+    /// ΔL = min over ∂D of L_αβ − L_αβ(θ*).
+    pub depth: Option<f64>,
+    /// How the depth was found.
+    pub depth_method: Option<String>,
+    /// ‖∇L_αβ(θ*)‖.
+    pub gradient_norm: f64,
+    /// Whether η·λmax > 2.
+    pub unstable: bool,
+    /// tr C, C the covariance of the gradients of the examples of L_αβ at θ*.
+    pub noise_trace: Option<f64>,
+    /// The cosine of the angle between that C and the Hessian H: 1 if C is H times a number.
+    pub noise_alignment: Option<f64>,
+    /// ‖C − H‖/‖H‖: 0 where Assumption 2 holds.
+    pub noise_distance: Option<f64>,
+    /// What of H was clipped away to make it a covariance: Σ |λ| over its negative eigenvalues, over Σ |λ|.
+    pub clipped_weight: Option<f64>,
+    /// V0 = min over ∂D of the quasi-potential of Freidlin and Wentzell.
+    pub quasipotential: Option<f64>,
+    /// How it was found.
+    pub quasipotential_method: Option<String>,
+    /// (B/η)·V0: log of the mean exit time that Freidlin–Wentzell theory predicts.
+    pub exponent_freidlin_wentzell: Option<f64>,
+    /// log of the mean exit time that the paper predicts.
+    pub exponent_paper: Option<f64>,
+    /// The mean exit time itself, computed, in time.
+    pub exact_mean_exit_time: Option<f64>,
+    /// How it was computed.
+    pub exact_method: Option<String>,
+}
+
+/// One row of `cells.parquet`: times are in units of time, those named `steps` in steps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CellSummary {
     /// The cell.
     pub cell: Cell,
-    /// λmax of the Hessian of L_αβ at θ*.
-    pub lambda_max: f64,
-    /// Its least eigenvalue, where it is known.
-    pub lambda_min: Option<f64>,
-    /// Its trace, where it is known.
-    pub trace: Option<f64>,
-    /// ΔL, where it is known.
-    pub depth: Option<f64>,
+    /// What is known of it before any trial.
+    pub effective: Effective,
     /// How the mean was estimated: `direct`.
     pub estimator: String,
     /// Trials that ended: exits + censored.
@@ -79,7 +85,7 @@ pub struct CellSummary {
     pub diverged: u64,
     /// Maximum-likelihood mean under censoring, in steps; none without an exit.
     pub mean_exit_steps: Option<f64>,
-    /// The same times η, in time.
+    /// The same in time: times η, or times η/substeps for an SDE.
     pub mean_exit_time: Option<f64>,
     /// Lower end of its 95 % confidence interval.
     pub lower: Option<f64>,
@@ -91,176 +97,34 @@ pub struct CellSummary {
     pub median: Option<f64>,
     /// Steps simulated.
     pub total_steps: u64,
-    /// ‖∇L_αβ(θ*)‖.
-    pub gradient_norm: f64,
     /// Whether noise-free descent leaves D within the mean exit time; none if not known.
     pub drift: Option<bool>,
-    /// Whether η·λmax > 2.
-    pub unstable: bool,
     /// Kolmogorov–Smirnov p-value of the exit times against an exponential.
     pub ks_p: Option<f64>,
-    /// log of the mean exit time that Freidlin–Wentzell theory predicts.
-    pub exponent_freidlin_wentzell: Option<f64>,
-    /// log of the mean exit time that the paper predicts.
-    pub exponent_paper: Option<f64>,
 }
 
-static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
-    let mut fields = cell_fields();
-    fields.extend([
-        Field::new("lambda_max", DataType::Float64, false),
-        Field::new("lambda_min", DataType::Float64, true),
-        Field::new("trace", DataType::Float64, true),
-        Field::new("depth", DataType::Float64, true),
-        Field::new("estimator", dictionary(), false),
-        Field::new("trials", DataType::Int64, false),
-        Field::new("exits", DataType::Int64, false),
-        Field::new("censored", DataType::Int64, false),
-        Field::new("diverged", DataType::Int64, false),
-        Field::new("mean_exit_steps", DataType::Float64, true),
-        Field::new("mean_exit_time", DataType::Float64, true),
-        Field::new("lower", DataType::Float64, true),
-        Field::new("upper", DataType::Float64, true),
-        Field::new("std", DataType::Float64, true),
-        Field::new("median", DataType::Float64, true),
-        Field::new("total_steps", DataType::Int64, false),
-        Field::new("gradient_norm", DataType::Float64, false),
-        Field::new("drift", DataType::Boolean, true),
-        Field::new("unstable", DataType::Boolean, false),
-        Field::new("ks_p", DataType::Float64, true),
-        Field::new("exponent_freidlin_wentzell", DataType::Float64, true),
-        Field::new("exponent_paper", DataType::Float64, true),
-    ]);
-    Arc::new(Schema::new(fields))
-});
-
-fn to_batch(rows: &[CellSummary]) -> Result<RecordBatch, DatasetError> {
-    let words = |word: &dyn Fn(&CellSummary) -> Option<String>| -> ArrayRef {
-        let words: Vec<Option<String>> = rows.iter().map(word).collect();
-        Arc::new(words.iter().map(Option::as_deref).collect::<DictionaryArray<Int32Type>>())
-    };
-    let float = |number: &dyn Fn(&CellSummary) -> f64| -> ArrayRef {
-        Arc::new(rows.iter().map(|row| Some(one_nan(number(row)))).collect::<Float64Array>())
-    };
-    let maybe = |number: &dyn Fn(&CellSummary) -> Option<f64>| -> ArrayRef {
-        Arc::new(rows.iter().map(|row| number(row).map(one_nan)).collect::<Float64Array>())
-    };
-    let flag = |flag: &dyn Fn(&CellSummary) -> Option<bool>| -> ArrayRef {
-        Arc::new(rows.iter().map(flag).collect::<BooleanArray>())
-    };
-    let count = |number: &dyn Fn(&CellSummary) -> u64| -> Result<ArrayRef, DatasetError> {
-        let numbers: Result<Vec<i64>, _> = rows.iter().map(|row| i64::try_from(number(row))).collect();
-        Ok(Arc::new(Int64Array::from(numbers.map_err(|error| DatasetError::encode(CELLS, error))?)))
-    };
-    let columns = vec![
-        words(&|row| Some(row.cell.key.to_string())),
-        words(&|row| Some(row.cell.dynamics.kind().to_string())),
-        words(&|row| row.cell.dynamics.covariance().map(str::to_string)),
-        float(&|row| row.cell.alpha),
-        float(&|row| row.cell.beta),
-        float(&|row| row.cell.eta),
-        count(&|row| row.cell.batch_size)?,
-        float(&|row| row.lambda_max),
-        maybe(&|row| row.lambda_min),
-        maybe(&|row| row.trace),
-        maybe(&|row| row.depth),
-        words(&|row| Some(row.estimator.clone())),
-        count(&|row| row.trials)?,
-        count(&|row| row.exits)?,
-        count(&|row| row.censored)?,
-        count(&|row| row.diverged)?,
-        maybe(&|row| row.mean_exit_steps),
-        maybe(&|row| row.mean_exit_time),
-        maybe(&|row| row.lower),
-        maybe(&|row| row.upper),
-        maybe(&|row| row.std),
-        maybe(&|row| row.median),
-        count(&|row| row.total_steps)?,
-        float(&|row| row.gradient_norm),
-        flag(&|row| row.drift),
-        flag(&|row| Some(row.unstable)),
-        maybe(&|row| row.ks_p),
-        maybe(&|row| row.exponent_freidlin_wentzell),
-        maybe(&|row| row.exponent_paper),
-    ];
-    RecordBatch::try_new(SCHEMA.clone(), columns).map_err(|error| DatasetError::encode(CELLS, error))
-}
-
-/// A column that is not of the type its name has in [`SCHEMA`].
-fn another_type(name: &str) -> DatasetError {
-    DatasetError::damaged(CELLS, format!("column `{name}` has another type"))
-}
-
-fn from_batch(batch: &RecordBatch, cells: &CellTable) -> Result<Vec<CellSummary>, DatasetError> {
-    let column = |name: &str| batch.column_by_name(name).ok_or_else(|| another_type(name));
-    let words = |name: &str| -> Result<Vec<Option<String>>, DatasetError> {
-        let column = column(name)?.as_dictionary_opt::<Int32Type>().ok_or_else(|| another_type(name))?;
-        let words = column.downcast_dict::<StringArray>().ok_or_else(|| another_type(name))?;
-        Ok(words.into_iter().map(|word| word.map(str::to_string)).collect())
-    };
-    let floats = |name: &str| column(name)?.as_primitive_opt::<Float64Type>().ok_or_else(|| another_type(name));
-    let counts = |name: &str| column(name)?.as_primitive_opt::<Int64Type>().ok_or_else(|| another_type(name));
-    let flags = |name: &str| column(name)?.as_boolean_opt().ok_or_else(|| another_type(name));
-
-    let (keys, estimator) = (words("cell")?, words("estimator")?);
-    let lambda_max = floats("lambda_max")?;
-    let lambda_min = floats("lambda_min")?;
-    let trace = floats("trace")?;
-    let depth = floats("depth")?;
-    let trials = counts("trials")?;
-    let exits = counts("exits")?;
-    let censored = counts("censored")?;
-    let diverged = counts("diverged")?;
-    let mean_exit_steps = floats("mean_exit_steps")?;
-    let mean_exit_time = floats("mean_exit_time")?;
-    let lower = floats("lower")?;
-    let upper = floats("upper")?;
-    let std = floats("std")?;
-    let median = floats("median")?;
-    let total_steps = counts("total_steps")?;
-    let gradient_norm = floats("gradient_norm")?;
-    let drift = flags("drift")?;
-    let unstable = flags("unstable")?;
-    let ks_p = floats("ks_p")?;
-    let exponent_freidlin_wentzell = floats("exponent_freidlin_wentzell")?;
-    let exponent_paper = floats("exponent_paper")?;
-
-    let mut rows = Vec::with_capacity(batch.num_rows());
-    for (i, key) in keys.into_iter().enumerate() {
-        let key = key.unwrap_or_default();
-        let cell = key.parse().ok().and_then(|key| cells.get(key)).copied();
-        let cell = cell.ok_or_else(|| DatasetError::damaged(CELLS, format!("cell {key} is not of this dataset")))?;
-        let maybe = |column: &Float64Array| column.is_valid(i).then(|| column.value(i));
-        let count = |column: &Int64Array| {
-            u64::try_from(column.value(i)).map_err(|_| DatasetError::damaged(CELLS, "a negative count"))
-        };
-        rows.push(CellSummary {
+impl CellSummary {
+    /// A cell of which nothing is known, and that has no trials.
+    pub fn without_trials(cell: Cell) -> Self {
+        Self {
             cell,
-            lambda_max: lambda_max.value(i),
-            lambda_min: maybe(lambda_min),
-            trace: maybe(trace),
-            depth: maybe(depth),
-            estimator: estimator[i].clone().unwrap_or_default(),
-            trials: count(trials)?,
-            exits: count(exits)?,
-            censored: count(censored)?,
-            diverged: count(diverged)?,
-            mean_exit_steps: maybe(mean_exit_steps),
-            mean_exit_time: maybe(mean_exit_time),
-            lower: maybe(lower),
-            upper: maybe(upper),
-            std: maybe(std),
-            median: maybe(median),
-            total_steps: count(total_steps)?,
-            gradient_norm: gradient_norm.value(i),
-            drift: drift.is_valid(i).then(|| drift.value(i)),
-            unstable: unstable.value(i),
-            ks_p: maybe(ks_p),
-            exponent_freidlin_wentzell: maybe(exponent_freidlin_wentzell),
-            exponent_paper: maybe(exponent_paper),
-        });
+            effective: Effective::default(),
+            estimator: "direct".to_owned(),
+            trials: 0,
+            exits: 0,
+            censored: 0,
+            diverged: 0,
+            mean_exit_steps: None,
+            mean_exit_time: None,
+            lower: None,
+            upper: None,
+            std: None,
+            median: None,
+            total_steps: 0,
+            drift: None,
+            ks_p: None,
+        }
     }
-    Ok(rows)
 }
 
 /// Reads the table, and checks it.

@@ -42,7 +42,7 @@ mod testing;
 
 pub use append::PartInfo;
 pub use batch::{RowError, from_batch, to_batch};
-pub use cells::CellSummary;
+pub use cells::{CellSummary, Effective};
 pub use compact::CompactReport;
 pub use coverage::{Coverage, Ranges, coverage_of};
 pub use dataset::Dataset;

@@ -16,7 +16,7 @@ use taugrid_escape::landscape::mlp::Shape;
 
 use crate::canonical;
 use crate::data::{numbers, sha256};
-use crate::spec::{Activation, MAX_PARAMETERS};
+use crate::spec::{Activation, Loss, MAX_PARAMETERS};
 
 /// The examples that a landscape is made of, and what was found of it that is not found again in a moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +36,8 @@ pub struct Network {
     pub shape: Shape,
     /// After the hidden layer.
     pub activation: Activation,
+    /// What L is a mean of.
+    pub loss_function: Loss,
     /// The factor of ½‖θ‖² in L.
     pub weight_decay: f64,
     /// θ*, in the layout of [`Shape`].
@@ -78,6 +80,9 @@ struct Metadata {
     hidden: usize,
     classes: usize,
     activation: Activation,
+    /// Left out where it is the mean squared error, as it was before there was another.
+    #[serde(default, skip_serializing_if = "Loss::is_mse")]
+    loss_function: Loss,
     weight_decay: f64,
     loss: f64,
     gradient_norm: f64,
@@ -169,6 +174,7 @@ impl Artifact {
             hidden: network.shape.hidden,
             classes: network.shape.classes,
             activation: network.activation,
+            loss_function: network.loss_function,
             weight_decay: network.weight_decay,
             loss: network.loss,
             gradient_norm: network.gradient_norm,
@@ -237,6 +243,7 @@ impl Artifact {
         let network = Network {
             shape,
             activation: metadata.activation,
+            loss_function: metadata.loss_function,
             weight_decay: metadata.weight_decay,
             theta,
             loss: metadata.loss,

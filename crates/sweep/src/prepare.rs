@@ -157,7 +157,7 @@ fn network(
 ) -> Result<Network, PrepareError> {
     let hidden = usize::try_from(mlp.hidden).unwrap_or(usize::MAX);
     let shape = Shape { inputs: examples.features(), hidden, classes: examples.classes() };
-    let model = Model::new(shape, mlp.activation.into(), mlp.weight_decay, Arc::clone(examples))
+    let model = Model::new(shape, mlp.activation.into(), mlp.loss.into(), mlp.weight_decay, Arc::clone(examples))
         .map_err(PrepareError::Network)?;
     let Trained { theta, loss, gradient_norm } = minimum(mlp, &model, sources, progress)?;
     let (largest, smallest) = extremes(&model, &theta, progress)?;
@@ -165,6 +165,7 @@ fn network(
     Ok(Network {
         shape,
         activation: mlp.activation,
+        loss_function: mlp.loss,
         weight_decay: mlp.weight_decay,
         theta,
         loss,

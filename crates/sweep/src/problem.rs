@@ -17,7 +17,7 @@ use crate::artifact::{Artifact, Network};
 use crate::cell::Cell;
 use crate::physics::Physics;
 use crate::spec::{
-    Activation, Coordinates, Covariance, DomainSpec, Dtype, DynamicsSpec, LandscapeSpec, MlpSpec, dense,
+    Activation, Coordinates, Covariance, DomainSpec, Dtype, DynamicsSpec, LandscapeSpec, Loss, MlpSpec, dense,
 };
 
 /// Why a landscape could not be built.
@@ -128,6 +128,7 @@ fn perceptron(spec: &MlpSpec, network: &Network, examples: &Arc<Examples>) -> Re
     for (what, same) in [
         ("width", network.shape.hidden as u64 == spec.hidden),
         ("activation", network.activation == spec.activation),
+        ("loss", network.loss_function == spec.loss),
         ("weight decay", network.weight_decay == spec.weight_decay),
     ] {
         if !same {
@@ -144,6 +145,7 @@ fn perceptron(spec: &MlpSpec, network: &Network, examples: &Arc<Examples>) -> Re
     let mlp = Mlp::new(
         network.shape,
         network.activation.into(),
+        network.loss_function.into(),
         network.weight_decay,
         Arc::clone(examples),
         network.theta.clone(),
@@ -159,6 +161,15 @@ impl From<Activation> for mlp::Activation {
         match activation {
             Activation::Relu => Self::Relu,
             Activation::Tanh => Self::Tanh,
+        }
+    }
+}
+
+impl From<Loss> for mlp::Loss {
+    fn from(loss: Loss) -> Self {
+        match loss {
+            Loss::Mse => Self::MeanSquared,
+            Loss::CrossEntropy => Self::CrossEntropy,
         }
     }
 }

@@ -76,6 +76,30 @@ fn an_artifact_is_made_the_same_each_time_and_survives_the_wire() {
     assert_eq!((&read, read.encode()), (&artifact, bytes));
 }
 
+/// The loss is part of the physics, of the artifact, and of what L(θ*) is.
+#[test]
+fn cross_entropy_goes_all_the_way() {
+    let text = SWEEP.replace("activation: tanh", "activation: tanh\n  loss: cross-entropy");
+    let (squared, entropy) = (sweep(SWEEP), sweep(&text));
+    assert!(entropy.physics().to_json().contains(r#""loss":"cross-entropy""#));
+    assert!(squared.physics().to_json().contains(r#""loss":"mse""#));
+    assert_ne!(squared.cells()[0].key, entropy.cells()[0].key);
+    let artifact = prepared(&entropy);
+    let bytes = artifact.encode();
+    assert_eq!(Artifact::decode(&bytes).expect("its own"), artifact);
+    // Of two classes, and θ far from having learnt them.
+    let loss = network(&artifact).loss;
+    assert!((0.05..0.7).contains(&loss), "{loss}");
+    let physics = Physics::from_json(&entropy.physics().to_json()).expect("its own");
+    assert!(physics.landscape(Some(&artifact)).is_ok());
+    let mut other = artifact;
+    other.network.as_mut().expect("an mlp has one").loss_function = taugrid_sweep::Loss::Mse;
+    assert!(matches!(physics.landscape(Some(&other)), Err(LandscapeError::OtherLandscape("loss"))));
+    // Where it is the mean squared error, the artifact is what it was before there was another.
+    let bytes = prepared(&squared).encode();
+    assert!(!String::from_utf8_lossy(&bytes).contains("loss_function"));
+}
+
 #[test]
 fn the_landscape_and_its_problems_are_built_from_what_goes_over_the_wire() {
     let here = sweep(SWEEP);

@@ -174,9 +174,9 @@ fn bad_files_and_combinations_are_told_beside_other_errors() {
         ),
         (
             sweep("{path: d.csv}", TRAIN, SGD, "1")
-                .replace("hidden: 3", "hidden: 1e6\n  loss: cross-entropy\n  activation: swish-2"),
+                .replace("hidden: 3", "hidden: 1e6\n  loss: hinge\n  activation: swish-2"),
             "DIR/s.yaml: 2 errors\n  \
-            DIR/s.yaml:7:9  landscape.loss: cross-entropy is not in this version (0.1.0); available: mse\n  \
+            DIR/s.yaml:7:9  landscape.loss: \"hinge\" is no loss (available: mse, cross-entropy)\n  \
             DIR/s.yaml:8:15  landscape.activation: \"swish-2\" is no activation (available: relu, tanh)",
         ),
         (

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use taugrid_results::CellSummary;
 use taugrid_sweep::{Cell, DynamicsSpec};
 
-use crate::table::{dynamics_name, sort};
+use crate::table::sort;
 use crate::typeset::Text;
 
 /// An axis of the grid, and a panel of the figure.
@@ -174,7 +174,7 @@ impl Data {
     }
 
     pub(super) fn name(&self, dynamics: usize) -> String {
-        self.dynamics.get(dynamics).copied().map(dynamics_name).unwrap_or_default()
+        self.dynamics.get(dynamics).map(|dynamics| dynamics.label()).unwrap_or_default()
     }
 
     /// Whether every panel has at most one series of each dynamics: they then fit into one row of panels.

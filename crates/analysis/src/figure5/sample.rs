@@ -15,15 +15,8 @@ pub(crate) fn summary(dynamics: DynamicsSpec, alpha: f64, beta: f64, eta: f64, b
     let cell = Cell { key: CellKey(key), dynamics, alpha, beta, eta, batch_size };
     CellSummary {
         cell,
-        lambda_max: alpha * beta,
-        lambda_min: Some(0.25 * alpha * beta),
-        trace: Some(1.25 * alpha * beta),
-        depth: Some(0.5 * beta),
-        estimator: "direct".to_owned(),
         trials: 100,
         exits: 100,
-        censored: 0,
-        diverged: 0,
         mean_exit_steps: Some(mean / eta),
         mean_exit_time: Some(mean),
         lower: Some(mean * 0.82),
@@ -31,12 +24,9 @@ pub(crate) fn summary(dynamics: DynamicsSpec, alpha: f64, beta: f64, eta: f64, b
         std: Some(mean),
         median: Some(0.7 * mean),
         total_steps: (100.0 * mean / eta) as u64,
-        gradient_norm: 0.0,
         drift: Some(false),
-        unstable: false,
         ks_p: Some(0.4),
-        exponent_freidlin_wentzell: None,
-        exponent_paper: None,
+        ..CellSummary::without_trials(cell)
     }
 }
 

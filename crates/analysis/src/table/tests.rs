@@ -27,7 +27,7 @@ fn columns_appear_when_they_have_something_to_say() {
     assert!(!plain[0].contains("censored") && !plain[0].contains("diverged") && !plain[0].contains("flags"));
     let mut diverged = summary(HESSIAN, 2.0, 1.0, 3.0, 1);
     diverged.diverged = 4;
-    diverged.unstable = true;
+    diverged.effective.unstable = true;
     diverged.ks_p = Some(1e-9);
     let table = lines(&[diverged, without_exits(summary(HESSIAN, 1.0, 1.0, 0.05, 1))]);
     assert!(table[0].contains("censored") && table[0].contains("diverged") && table[0].ends_with("flags"));

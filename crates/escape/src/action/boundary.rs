@@ -21,9 +21,9 @@ pub enum ExitBoundary {
 }
 
 /// Growth of the step along a ray: an excess of the loss over the depth narrower than this is overlooked.
-const GROWTH: f64 = 1.1;
-/// Steps along a ray: 1.1⁴⁰⁰ is 10¹⁶.
-const MARCHES: usize = 400;
+const GROWTH: f64 = 1.02;
+/// Steps along a ray: 1.02²⁰⁰⁰ is 10¹⁷.
+const MARCHES: usize = 2000;
 /// Halvings on the way to a first step that is well inside.
 const SHRINKINGS: usize = 200;
 /// Halvings of the bracket of a crossing: to the last place.

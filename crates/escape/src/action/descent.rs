@@ -24,7 +24,7 @@ pub(super) struct Descended {
     pub(super) promise: f64,
     /// Steps of L-BFGS, all relaxations together.
     pub(super) iterations: usize,
-    /// The promise is small enough, or no step keeps it.
+    /// The promise is small enough.
     pub(super) converged: bool,
 }
 
@@ -50,6 +50,10 @@ pub(super) fn descend<D: Diffusion + ?Sized>(
         let end = relaxed.nodes[relaxed.nodes.len() - n..].to_vec();
         // In y, derivatives are those in x times a^(−½).
         let normal = weighted.to_plain(&level.normal(&weighted.to_plain(&end)));
+        if dot(&normal, &normal) == 0.0 {
+            // A critical point of L at just this level, where the boundary has no tangent to go along.
+            return Ok(Descended { relaxed, promise: 0.0, iterations, converged: true });
+        }
         let tangential = without(&relaxed.momentum, &normal);
         let along = preconditioner.solve_end(&normal);
         let steepest = |v: &mut [f64]| {
@@ -103,6 +107,8 @@ pub(super) fn descend<D: Diffusion + ?Sized>(
                 last = Some((step, tangential));
                 relaxed = there;
             }
+            // Once more from here, by the preconditioned gradient.
+            None if !memory.is_empty() => memory.clear(),
             None => return Ok(Descended { relaxed, promise, iterations, converged: false }),
         }
     }

@@ -14,6 +14,13 @@ use super::resolution::Resolution;
 use super::starts::{Start, starts};
 use super::weighted::{Weighted, norm};
 
+/// The relative error of the minimisation with which starts are looked at. They are ranked by it, no more.
+const GLANCE: f64 = 1e-4;
+/// The one with which they are followed: coarse grids have larger errors themselves.
+const COARSE: f64 = 1e-6;
+/// Steps of L-BFGS on a path before it is refined.
+const PATIENCE: usize = 300;
+
 /// Where to look for the easiest exit, and how hard.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Search {
@@ -25,7 +32,8 @@ pub struct Search {
     pub random: usize,
     /// Their seed.
     pub seed: u64,
-    /// The starts with the least V that are followed down along the boundary; the others are only looked at.
+    /// How many starts are followed down along the boundary; the others are only looked at. Half of them are those with
+    /// the least V, the others those with the least V off the axes.
     pub descents: usize,
     /// Images of the paths before the best one is refined; at least 5.
     pub images: usize,
@@ -34,7 +42,7 @@ pub struct Search {
 }
 
 impl Default for Search {
-    /// ± all axes and 8 random directions, the best 8 of them followed with 41 images for up to 100 steps.
+    /// ± all axes and 8 random directions, 8 of them followed with 41 images for up to 100 steps.
     fn default() -> Self {
         Self { axes: true, directions: vec![], random: 8, seed: 1, descents: 8, images: 41, max_steps: 100 }
     }
@@ -49,7 +57,8 @@ pub struct Outcome {
     pub first: Option<f64>,
     /// V after the descent along the boundary, on the same grid; `None` if it was not followed.
     pub last: Option<f64>,
-    /// Whether that descent came to an end by itself.
+    /// Whether that descent arrived: no step along the boundary promises to lower V any more. That is so on a maximum
+    /// or a saddle of V on ∂D, too, where a start may happen to lie.
     pub converged: bool,
 }
 
@@ -62,8 +71,8 @@ pub struct Exit {
     pub start: Start,
     /// Every start, in the order axes, given, random.
     pub outcomes: Vec<Outcome>,
-    /// (max − min)/min over the V that the followed starts ended with: 0 where all agree. Where it is not, there are
-    /// several exits, and more starts may find a better one yet.
+    /// (max − min)/min over the V that the starts arrived at: 0 where all agree, or one alone or none arrived. Where it
+    /// is more than the error of the coarse grid, there are several exits, and more starts may find a better one yet.
     pub spread: f64,
     /// What a step along the boundary promises to lower V0 by yet, relative to it.
     pub endpoint_residual: f64,
@@ -77,6 +86,8 @@ pub struct Exit {
 /// (the path's final momentum) that is tangential, in a metric close to V's second derivative; the winner is refined to
 /// `resolution` and its endpoint once more with it. What is found is a local minimum, the least of those in reach:
 /// [`Exit::spread`] and [`Exit::outcomes`] say how much the starts agree.
+///
+/// With the default search, 10⁵ to 10⁶ gradients. Where those are dear, take fewer starts and descents.
 ///
 /// In closed form, for a quadratic with C = H, eigenvalues λ: r² on a ball and 2ΔL/λmax on a level set with
 /// [`Metric::FreidlinWentzell`]; √λmin r² and 2ΔL/√λmax (Theorem 2, with A = 0) with [`Metric::Paper`]. With C = I,
@@ -101,17 +112,28 @@ pub fn quasipotential_to_boundary<D: Diffusion + ?Sized>(
         check_finite(direction)?;
     }
     let level = Level::new(diffusion, boundary)?;
-    let coarse = Resolution { images: search.images, ..resolution };
+    let coarse = Resolution {
+        images: search.images,
+        tolerance: resolution.tolerance.max(COARSE),
+        max_iterations: resolution.max_iterations.min(PATIENCE),
+    };
+    let glance = Resolution { tolerance: resolution.tolerance.max(GLANCE), ..coarse };
     let all = starts(diffusion.dim(), search.axes, &search.directions, search.random, search.seed);
     let mut outcomes = Vec::with_capacity(all.len());
     let mut paths = vec![];
     for (index, (start, direction)) in all.into_iter().enumerate() {
-        let path = level.on_ray(&direction).and_then(|x| look(diffusion, metric, &x, coarse));
+        let path = level.on_ray(&direction).and_then(|x| look(diffusion, metric, &x, glance));
         outcomes.push(Outcome { start, first: path.as_ref().map(|p| p.0), last: None, converged: false });
         paths.extend(path.map(|(value, nodes)| (index, value, nodes)));
     }
     paths.sort_by(|a, b| a.1.total_cmp(&b.1));
-    paths.truncate(search.descents.max(1));
+    // A stable sort: half of the places go to the best, the others first to those off the axes, where symmetry may hold
+    // a descent on a saddle.
+    let count = search.descents.max(1);
+    if paths.len() > count {
+        paths[count.div_ceil(2)..].sort_by_key(|path| matches!(outcomes[path.0].start, Start::Axis { .. }));
+        paths.truncate(count);
+    }
 
     let mut best: Option<(usize, Descended)> = None;
     let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
@@ -121,8 +143,10 @@ pub fn quasipotential_to_boundary<D: Diffusion + ?Sized>(
         let value = end.relaxed.action;
         outcomes[index].last = Some(value);
         outcomes[index].converged = end.converged;
-        least = least.min(value);
-        most = most.max(value);
+        if end.converged {
+            least = least.min(value);
+            most = most.max(value);
+        }
         if best.as_ref().is_none_or(|(_, other)| value < other.relaxed.action) {
             best = Some((index, end));
         }
@@ -147,7 +171,7 @@ pub fn quasipotential_to_boundary<D: Diffusion + ?Sized>(
         quasipotential,
         start: outcomes[index].start,
         outcomes,
-        spread: if least > 0.0 { (most - least) / least } else { 0.0 },
+        spread: if least > 0.0 && least.is_finite() { (most - least) / least } else { 0.0 },
         endpoint_residual: fine.promise,
         converged,
     })

@@ -35,6 +35,19 @@
 //! order of summation; from addition to the square root alone, so that the bits are the same on every machine if the
 //! caller's closures give the same.
 //!
+//! # The paper's factors and powers
+//!
+//! Its statements do not all fit together; what is computed here follows the definition that is named, and no other.
+//!
+//! - Eq. 3 has noise √ε C^½ dw, to which Freidlin & Wentzell's theorem 3.1 (Lemmas 1 and 2, so Theorem 1) gives an
+//!   action with C⁻¹. Definition 4 has C^(−1/2). Theorem 4 and Theorem 2 follow from Definition 4.
+//! - Lemma 3 and Theorem 1 give 2ΔL for C = I, and so says the text after Theorem 2; Proposition 1 has ΔL.
+//! - Theorem 2 has 2ΔL/√λmax; its informal version in the introduction has half of it.
+//! - The error in Lemma 4 is A √λmin (√κ − 1); its proof arrives (Eq. 30) at ½ T (K + M)² (√κ − 1)/√λmax, with the
+//!   T at which the infimum is reached (Eqs. 37 and 38). It is reached at no finite T: the best path takes for ever to
+//!   leave θ*. For quadratics with C = H the error is 0 on a level set and √λmin r² (1 − 1/√κ) on a ball.
+//! - Eq. 22 has C^(−1/2) where the line after it has, rightly, C^½.
+//!
 //! # The method
 //!
 //! A geometric minimum action method (Heymann & Vanden-Eijnden, Commun. Pure Appl. Math. 61, 2008): T is gone, and the

@@ -40,7 +40,10 @@ pub fn steepness_over<D: Diffusion + ?Sized>(
     durations.iter().try_for_each(|&duration| check_positive(duration))?;
     sum_over_segments(diffusion, metric, path, |k, weights, step, gradient| {
         let dt = durations[k];
-        let squares = weights.iter().zip(step).zip(gradient).map(|((a, dx), g)| a * (dx / dt + g).powi(2));
+        let squares = weights.iter().zip(step).zip(gradient).map(|((a, dx), g)| {
+            let against = dx / dt + g;
+            a * against * against
+        });
         0.5 * dt * squares.sum::<f64>()
     })
 }

@@ -6,9 +6,9 @@ use super::symmetric::{EigenError, eigen};
 /// the Hessian of a network that is nearly, but not quite, at a minimum has some.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HessianFactor {
-    /// The r columns of V√Λ₊ that are not 0, one after another: `factor[k*d..][..d]` is √λ_k v_k, with the largest
-    /// eigenvalue first. Σ_k ξ_k √λ_k v_k with ξ ~ N(0, I_r) has the covariance VΛ₊Vᵀ. Eigenvalues within rounding of
-    /// 0, up to d·ε·max |λ|, have no column.
+    /// F, d × r, row by row: a row of r numbers for each parameter. Column k is √λ_k v_k, the largest eigenvalue first,
+    /// so that Fξ with ξ ~ N(0, I_r) has the covariance FFᵀ = VΛ₊Vᵀ. Eigenvalues within rounding of 0, up to
+    /// d·ε·max |λ|, have no column.
     pub factor: Vec<f64>,
     /// r, how many columns there are.
     pub rank: usize,
@@ -28,18 +28,16 @@ impl HessianFactor {
         let size = found.values.iter().fold(0.0_f64, |size, value| size.max(value.abs()));
         let rounding = d as f64 * f64::EPSILON * size;
         let kept: Vec<usize> = (0..d).rev().take_while(|&k| found.values[k] > rounding).collect();
-        let mut factor = Vec::with_capacity(kept.len() * d);
-        for &k in &kept {
-            let root = found.values[k].sqrt();
-            factor.extend(found.vector(k).iter().map(|x| root * x));
-        }
+        let roots: Vec<f64> = kept.iter().map(|&k| found.values[k].sqrt()).collect();
+        let row = |j: usize| kept.iter().zip(&roots).map(move |(&k, root)| (k * d + j, root));
+        let factor = (0..d).flat_map(row).map(|(at, root)| root * found.vectors[at]).collect();
         let sum = |of: fn(f64) -> f64| found.values.iter().fold(0.0, |sum, &value| sum + of(value));
         let (negative, all) = (sum(|value| (-value).max(0.0)), sum(f64::abs));
         let clipped_weight = if all > 0.0 { negative / all } else { 0.0 };
         Ok(Self { factor, rank: kept.len(), clipped_weight, eigenvalues: found.values })
     }
 
-    /// d, the length of a column.
+    /// d.
     pub fn dim(&self) -> usize {
         self.eigenvalues.len()
     }
@@ -64,9 +62,10 @@ mod tests {
         for (value, expected) in found.eigenvalues.iter().zip([-1.0, 0.0, 2.0, 4.0]) {
             assert!((value - expected).abs() < 1e-14, "{:?}", found.eigenvalues);
         }
-        assert!((dot(&found.factor[..4], &found.factor[..4]) - 4.0).abs() < 1e-14, "the largest first");
+        let first: Vec<f64> = found.factor.iter().step_by(2).copied().collect();
+        assert!((dot(&first, &first) - 4.0).abs() < 1e-14, "the largest first");
         for (k, expected) in sum([4.0, 0.0, 2.0]).into_iter().enumerate() {
-            let square: f64 = found.factor.chunks_exact(4).map(|column| column[k / 4] * column[k % 4]).sum();
+            let square = dot(&found.factor[k / 4 * 2..][..2], &found.factor[k % 4 * 2..][..2]);
             assert!((square - expected).abs() < 1e-14, "{k}");
         }
     }
@@ -76,6 +75,8 @@ mod tests {
         let bowl = HessianFactor::of(&[3.0, 0.0, 0.0, 1.0], 2).expect("finite");
         assert_eq!((bowl.rank, bowl.clipped_weight), (2, 0.0));
         assert_eq!(bowl.factor, [3.0_f64.sqrt(), 0.0, 0.0, 1.0]);
+        let across = HessianFactor::of(&[1.0, 0.0, 0.0, 3.0], 2).expect("finite");
+        assert_eq!(across.factor, [0.0, 1.0, 3.0_f64.sqrt(), 0.0]);
         let summit = HessianFactor::of(&[-3.0, 0.0, 0.0, -1.0], 2).expect("finite");
         assert_eq!((summit.rank, summit.clipped_weight, summit.factor.len()), (0, 1.0, 0));
         let flat = HessianFactor::of(&[0.0; 4], 2).expect("finite");

@@ -9,7 +9,7 @@ use crate::domain::Domain;
 use crate::dynamics::{Coordinates, Covariance, Dynamics};
 use crate::ensemble::RangeQueue;
 use crate::landscape::mlp::chain::Chain;
-use crate::landscape::mlp::{Activation, Mlp, Model, Shape};
+use crate::landscape::mlp::{Activation, Loss, Mlp, Model, Shape};
 use crate::landscape::quadratic::Quadratic;
 use crate::landscape::{Curvature, Landscape};
 use crate::problem::{AnyLandscape, CellProblem, Dtype};
@@ -151,9 +151,11 @@ fn what_f32_does_not_resolve_is_kept_in_f64() {
     assert_ne!(run_all(&fast(Dtype::F32), 0..5), run_all(&fast(Dtype::F64), 0..5));
 }
 
-/// A small network at its minimum, trained once.
-fn trained() -> Arc<Mlp> {
-    static MLP: OnceLock<Arc<Mlp>> = OnceLock::new();
+const LOSSES: [Loss; 2] = [Loss::MeanSquared, Loss::CrossEntropy];
+
+/// A small network at its minimum, trained once for each loss.
+fn trained(loss: Loss) -> Arc<Mlp> {
+    static MLPS: [OnceLock<Arc<Mlp>>; 2] = [const { OnceLock::new() }; 2];
     let make = || {
         let shape = Shape { inputs: 3, hidden: 21, classes: 4 };
         let inputs = (0..240).map(|k| (f64::from(k) * 0.7).sin()).collect::<Vec<_>>();
@@ -164,18 +166,23 @@ fn trained() -> Arc<Mlp> {
             state = (state + 0.618_033_988_749_895) % 1.0;
             state
         });
-        let model = Model::new(shape, Activation::Tanh, 0.001, examples).expect("valid");
+        let model = Model::new(shape, Activation::Tanh, loss, 0.001, examples).expect("valid");
         let trained = train(&model, theta, 4000, 0.4, &mut |_| ControlFlow::Continue(())).expect("converges");
         let curvature = Curvature { lambda_max: 1.0, lambda_min: None, trace: None, gradient_norm: 0.0, noise: None };
         Arc::new(Mlp::around(model, trained.theta, curvature).expect("finite"))
     };
-    Arc::clone(MLP.get_or_init(make))
+    Arc::clone(MLPS[usize::from(loss == Loss::CrossEntropy)].get_or_init(make))
 }
 
 /// A cell on it.
 pub(super) fn network(dynamics: Dynamics, domain: Domain, dtype: Dtype) -> CellProblem {
+    network_with(Loss::MeanSquared, dynamics, domain, dtype)
+}
+
+/// The same with this loss.
+fn network_with(loss: Loss, dynamics: Dynamics, domain: Domain, dtype: Dtype) -> CellProblem {
     CellProblem {
-        landscape: AnyLandscape::Mlp(trained()),
+        landscape: AnyLandscape::Mlp(trained(loss)),
         domain,
         dynamics,
         scale: Scale { alpha: 1.5, beta: 0.8 },
@@ -194,12 +201,13 @@ fn every_instruction_set_gives_the_same_rows_on_networks() {
     let flights = every.map(|covariance| levy(covariance, Coordinates::Isotropic));
     let all = [Dynamics::Sgd, levy(Covariance::Identity, Coordinates::Independent)];
     for dynamics in all.into_iter().chain(every.map(Dynamics::GaussianSgd)).chain(sdes).chain(flights) {
-        for domain in [ball, Domain::Sublevel { depth: 1e-3 }] {
-            let problem = network(dynamics, domain, Dtype::F32);
+        let cases = LOSSES.into_iter().flat_map(|loss| [ball, Domain::Sublevel { depth: 1e-3 }].map(|d| (loss, d)));
+        for (loss, domain) in cases {
+            let problem = network_with(loss, dynamics, domain, Dtype::F32);
             let reference = run_on(Isa::Portable, &problem, 0..6);
             assert!(reference.iter().any(|record| record.outcome == Outcome::Exited), "{reference:?}");
             for isa in Isa::available() {
-                assert_eq!(run_on(isa, &problem, 0..6), reference, "{isa}, {dynamics:?}, {domain:?}");
+                assert_eq!(run_on(isa, &problem, 0..6), reference, "{isa}, {loss:?}, {dynamics:?}, {domain:?}");
             }
             let alone: Vec<_> = (0..6).map(|trial| run(&problem, trial)).collect();
             assert_eq!(alone, reference, "a chain carries something from trial to trial");
@@ -207,30 +215,35 @@ fn every_instruction_set_gives_the_same_rows_on_networks() {
     }
 }
 
-/// H0: f32 and f64 have the same mean exit step. 400 trials each, of six dynamics; z beyond 5.3 happens by chance with
-/// probability 1.2e-7 each, 7e-7 in all.
+/// H0: f32 and f64 have the same mean exit step. 400 trials each, of seven cells; z beyond 5.3 happens by chance with
+/// probability 1.2e-7 each, 9e-7 in all.
 #[test]
 fn chains_leave_when_the_reference_does() {
-    leave_when_the_reference_does(Dynamics::Sgd, 0.3);
-    leave_when_the_reference_does(Dynamics::GaussianSgd(Covariance::Identity), 5.0);
-    leave_when_the_reference_does(Dynamics::GaussianSgd(Covariance::Frozen), 0.1);
-    leave_when_the_reference_does(Dynamics::Sde { covariance: Covariance::Sample, substeps: 2 }, 0.1);
+    leave_when_the_reference_does(Loss::MeanSquared, Dynamics::Sgd, 0.3);
+    leave_when_the_reference_does(Loss::MeanSquared, Dynamics::GaussianSgd(Covariance::Identity), 5.0);
+    leave_when_the_reference_does(Loss::MeanSquared, Dynamics::GaussianSgd(Covariance::Frozen), 0.1);
+    leave_when_the_reference_does(
+        Loss::MeanSquared,
+        Dynamics::Sde { covariance: Covariance::Sample, substeps: 2 },
+        0.1,
+    );
+    leave_when_the_reference_does(Loss::CrossEntropy, Dynamics::Sgd, 0.3);
     for coordinates in [Coordinates::Isotropic, Coordinates::Independent] {
         let levy = Dynamics::LevySgd { covariance: Covariance::Identity, stability: 1.6, coordinates };
-        leave_when_the_reference_does(levy, 12.0);
+        leave_when_the_reference_does(Loss::MeanSquared, levy, 12.0);
     }
 }
 
-fn leave_when_the_reference_does(dynamics: Dynamics, radius: f64) {
+fn leave_when_the_reference_does(loss: Loss, dynamics: Dynamics, radius: f64) {
     let means = [Dtype::F32, Dtype::F64].map(|dtype| {
-        let problem = network(dynamics, Domain::Ball { radius, follows_alpha: true }, dtype);
+        let problem = network_with(loss, dynamics, Domain::Ball { radius, follows_alpha: true }, dtype);
         let steps: Vec<f64> = run_all(&problem, 0..400).iter().map(|record| record.steps as f64).collect();
         let mean = steps.iter().sum::<f64>() / 400.0;
         (mean, steps.iter().map(|steps| (steps - mean).powi(2)).sum::<f64>() / 400.0 / 399.0)
     });
     let z = (means[0].0 - means[1].0) / (means[0].1 + means[1].1).sqrt();
-    println!("{dynamics:?} {means:?}");
-    assert!(z.abs() < 5.3 && means[0].0 > 2.0, "{dynamics:?} {means:?}: z = {z}");
+    println!("{loss:?} {dynamics:?} {means:?}");
+    assert!(z.abs() < 5.3 && means[0].0 > 2.0, "{loss:?} {dynamics:?} {means:?}: z = {z}");
 }
 
 #[test]
@@ -247,7 +260,11 @@ fn a_sublevel_set_can_be_tested_at_every_so_manieth_step() {
 /// The bound is of every θ within the radius: tried along the gradient, where the loss rises fastest, and elsewhere.
 #[test]
 fn the_loss_within_the_safe_radius_is_below_the_bound() {
-    let problem = network(Dynamics::Sgd, Domain::Sublevel { depth: 1e-2 }, Dtype::F32);
+    LOSSES.into_iter().for_each(loss_is_below_the_bound);
+}
+
+fn loss_is_below_the_bound(loss: Loss) {
+    let problem = network_with(loss, Dynamics::Sgd, Domain::Sublevel { depth: 1e-2 }, Dtype::F32);
     let AnyLandscape::Mlp(mlp) = &problem.landscape else { panic!("a network") };
     let mut workspace = mlp.workspace();
     let mut gradient = vec![0.0; mlp.dim()];
@@ -263,7 +280,7 @@ fn the_loss_within_the_safe_radius_is_below_the_bound() {
             };
             let norm = direction.iter().map(|x| x * x).sum::<f64>().sqrt();
             let z: Vec<f64> = direction.iter().map(|x| x * radius / norm).collect();
-            assert!(mlp.excess_loss(&z, &mut workspace) < excess, "{excess}, direction {k}");
+            assert!(mlp.excess_loss(&z, &mut workspace) < excess, "{loss:?}, {excess}, direction {k}");
         }
     }
 }
@@ -271,7 +288,11 @@ fn the_loss_within_the_safe_radius_is_below_the_bound() {
 /// To f32's resolution of the loss.
 #[test]
 fn a_row_of_a_chain_has_the_loss_that_the_reference_computes() {
-    let problem = network(Dynamics::Sgd, Domain::Ball { radius: 0.3, follows_alpha: true }, Dtype::F32);
+    LOSSES.into_iter().for_each(row_has_the_loss_of_the_reference);
+}
+
+fn row_has_the_loss_of_the_reference(loss: Loss) {
+    let problem = network_with(loss, Dynamics::Sgd, Domain::Ball { radius: 0.3, follows_alpha: true }, Dtype::F32);
     let AnyLandscape::Mlp(mlp) = &problem.landscape else { panic!("a network") };
     let mut workspace = mlp.workspace();
     let mut z = vec![0.0; mlp.dim()];
@@ -284,7 +305,7 @@ fn a_row_of_a_chain_has_the_loss_that_the_reference_computes() {
             chain.write_displacement(&mut z);
             let (found, expected) = (chain.excess_loss(), mlp.excess_loss(&z, &mut workspace));
             let tolerance = 2e-6 * (mlp.loss_at_minimum() + expected.abs());
-            assert!((found - expected).abs() < tolerance, "{isa}, {size}: {found} against {expected}");
+            assert!((found - expected).abs() < tolerance, "{loss:?}, {isa}, {size}: {found} against {expected}");
         }
     }
 }

@@ -10,10 +10,20 @@ fn summaries() -> Vec<CellSummary> {
             let some = |value: f64| (index % 2 == 0).then_some(value);
             CellSummary {
                 cell,
-                lambda_max: 0.5 + index as f64,
-                lambda_min: some(0.25),
-                trace: some(1.25),
-                depth: some(0.1),
+                effective: Effective {
+                    lambda_max: 0.5 + index as f64,
+                    lambda_min: some(0.25),
+                    trace: some(1.25),
+                    depth: some(0.1),
+                    depth_method: (index % 2 == 1).then(|| "closed form".to_owned()),
+                    gradient_norm: 1e-17,
+                    unstable: index == 1,
+                    noise_distance: some(0.5),
+                    exponent_freidlin_wentzell: some(7.0),
+                    exponent_paper: some(5.0),
+                    exact_method: some(0.0).map(|_| "integral equation, 1-D".to_owned()),
+                    ..Effective::default()
+                },
                 estimator: "direct".to_string(),
                 trials: 100,
                 exits: 90,
@@ -26,12 +36,8 @@ fn summaries() -> Vec<CellSummary> {
                 std: some(99.0),
                 median: some(80.0),
                 total_steps: 123_450 + index as u64,
-                gradient_norm: 1e-17,
                 drift: (index % 2 == 0).then_some(index == 2),
-                unstable: index == 1,
                 ks_p: some(0.3),
-                exponent_freidlin_wentzell: some(7.0),
-                exponent_paper: some(5.0),
             }
         })
         .collect()

@@ -18,7 +18,7 @@ pub struct MlpSpec {
     pub hidden: u64,
     /// After the hidden layer.
     pub activation: Activation,
-    /// Of the outputs against the one-hot labels.
+    /// Of the outputs against the labels.
     pub loss: Loss,
     /// The factor of ½‖θ‖² in L.
     pub weight_decay: f64,
@@ -37,11 +37,21 @@ pub enum Activation {
 }
 
 /// What is minimised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Loss {
-    /// Squared error.
+    /// Squared error of the outputs against the one-hot labels.
+    #[default]
     Mse,
+    /// −log softmax of the outputs at the label.
+    CrossEntropy,
+}
+
+impl Loss {
+    /// Whether it is the one that goes without saying.
+    pub(crate) fn is_mse(&self) -> bool {
+        *self == Self::Mse
+    }
 }
 
 /// Where θ* comes from.
@@ -95,7 +105,10 @@ pub(crate) fn read(node: &Node, sources: &mut Sources, problems: &mut Problems) 
     };
     let loss = match fields.optional("loss") {
         None => Some(Loss::Mse),
-        Some(node) => node.word("loss", &["mse"], &["cross-entropy"], problems).map(|_| Loss::Mse),
+        Some(node) => node.word("loss", &["mse", "cross-entropy"], &[], problems).map(|word| match word {
+            "mse" => Loss::Mse,
+            _ => Loss::CrossEntropy,
+        }),
     };
     let weight_decay = match fields.optional("weight_decay") {
         None => Some(0.0),

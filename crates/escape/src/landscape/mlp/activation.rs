@@ -66,12 +66,12 @@ fn relu(a: f64) -> f64 {
 /// From here on tanh rounds to 1: 1 − tanh 20 ≈ 2e⁻⁴⁰ ≈ 8e-18.
 const SATURATED: f64 = 20.0;
 /// Adding this leaves the nearest integer in the low bits of the mantissa (1.5 × 2⁵²).
-const ROUND: f64 = 6_755_399_441_055_744.0;
+pub(super) const ROUND: f64 = 6_755_399_441_055_744.0;
 /// ln 2 in two parts; the first has enough trailing zeros for n·LN2_HIGH to be exact.
-const LN2_HIGH: f64 = f64::from_bits(0x3FE6_2E42_FEE0_0000);
-const LN2_LOW: f64 = f64::from_bits(0x3DEA_39EF_3579_3C76);
+pub(super) const LN2_HIGH: f64 = f64::from_bits(0x3FE6_2E42_FEE0_0000);
+pub(super) const LN2_LOW: f64 = f64::from_bits(0x3DEA_39EF_3579_3C76);
 /// 1/13!, 1/12!, …, 1/2!: the Taylor series of (eʳ − 1 − r)/r². At |r| ≤ ½ ln 2 what is left out is below 1.3e-17 of eʳ − 1.
-const EXPM1: [f64; 12] = [
+pub(super) const EXPM1: [f64; 12] = [
     1.0 / 6_227_020_800.0,
     1.0 / 479_001_600.0,
     1.0 / 39_916_800.0,

@@ -4,13 +4,15 @@
 //! gradient is loaded and stored once. Entry by entry the additions are those of the plain loop over examples, in the
 //! same order, so that the gradient is the same to the last bit however the examples fall into blocks.
 //!
-//! For one example x of class y: a = W₁x + b₁, t = φ(a), f = W₂t + b₂, ℓ = (1/C) Σ_c (f_c − [c = y])². Backward:
-//! g = ∂ℓ/∂f = (2/C)(f − onehot y), ∂ℓ/∂W₂ = g tᵀ, ∂ℓ/∂b₂ = g, δ = φ′(a) ∘ W₂ᵀg, ∂ℓ/∂W₁ = δ xᵀ, ∂ℓ/∂b₁ = δ.
+//! For one example x of class y: a = W₁x + b₁, t = φ(a), f = W₂t + b₂, and ℓ is one of [`Loss`]. Backward:
+//! g = ∂ℓ/∂f = (2/C)(f − onehot y), or with cross-entropy softmax f − onehot y; ∂ℓ/∂W₂ = g tᵀ, ∂ℓ/∂b₂ = g, δ = φ′(a) ∘ W₂ᵀg, ∂ℓ/∂W₁ = δ xᵀ, ∂ℓ/∂b₁ = δ.
 
 use super::activation::Activation;
 use super::lanes::{self, LANES, Lanes};
+use super::loss::Loss;
 use super::packed::{self, Packed};
 use super::shape::Shape;
+use super::softmax::CrossEntropy;
 use crate::data::Examples;
 
 /// The most examples in a block.
@@ -24,32 +26,37 @@ pub(super) type PerExample = [f64; BLOCK];
 pub(super) struct Block {
     pub(super) shape: Shape,
     pub(super) activation: Activation,
+    pub(super) loss: Loss,
     /// Examples loaded.
     pub(super) count: usize,
-    labels: [u32; BLOCK],
+    pub(super) labels: [u32; BLOCK],
     /// x, `[inputs]`.
     pub(super) inputs: Vec<PerExample>,
     /// t, `[groups]`.
     pub(super) hidden: Vec<[Lanes; BLOCK]>,
     /// W₂t in eight partial sums, `[classes]`.
     sums: Vec<[Lanes; BLOCK]>,
-    /// f − onehot, `[classes]`.
-    residuals: Vec<PerExample>,
-    /// g = (2/C)(f − onehot), `[classes]`.
+    /// f − onehot, or with cross-entropy softmax f, `[classes]`.
+    pub(super) residuals: Vec<PerExample>,
+    /// ℓ, where it is a cross-entropy.
+    losses: PerExample,
+    /// g = (2/C)(f − onehot), or softmax f − onehot, `[classes]`.
     pub(super) output_slopes: Vec<PerExample>,
 }
 
 impl Block {
-    pub(super) fn new(shape: Shape, activation: Activation) -> Self {
+    pub(super) fn new(shape: Shape, activation: Activation, loss: Loss) -> Self {
         Self {
             shape,
             activation,
+            loss,
             count: 0,
             labels: [0; BLOCK],
             inputs: vec![[0.0; BLOCK]; shape.inputs],
             hidden: vec![[[0.0; LANES]; BLOCK]; packed::groups(shape)],
             sums: vec![[[0.0; LANES]; BLOCK]; shape.classes],
             residuals: vec![[0.0; BLOCK]; shape.classes],
+            losses: [0.0; BLOCK],
             output_slopes: vec![[0.0; BLOCK]; shape.classes],
         }
     }
@@ -86,9 +93,24 @@ impl Block {
                 }
             }
         }
+        match self.loss {
+            Loss::MeanSquared => self.squared_slopes(&parameters.output_bias),
+            Loss::CrossEntropy => {
+                for ((outputs, sums), bias) in self.residuals.iter_mut().zip(&self.sums).zip(&parameters.output_bias) {
+                    for (output, sum) in outputs[..count].iter_mut().zip(sums) {
+                        *output = bias + lanes::total(sum);
+                    }
+                }
+                (0..count).for_each(|k| self.cross_entropy(k));
+            }
+        }
+    }
+
+    /// Residuals, and from them g.
+    fn squared_slopes(&mut self, output_bias: &[f64]) {
         let factor = 2.0 / self.shape.classes as f64;
-        for (c, (sums, bias)) in self.sums.iter().zip(&parameters.output_bias).enumerate() {
-            for (k, sum) in sums[..count].iter().enumerate() {
+        for (c, (sums, bias)) in self.sums.iter().zip(output_bias).enumerate() {
+            for (k, sum) in sums[..self.count].iter().enumerate() {
                 let target = if self.labels[k] as usize == c { 1.0 } else { 0.0 };
                 let residual = (bias + lanes::total(sum)) - target;
                 self.residuals[c][k] = residual;
@@ -97,8 +119,32 @@ impl Block {
         }
     }
 
+    /// ℓ, softmax f and g of example k, whose f stand where softmax f goes.
+    ///
+    /// g_y = softmax f_y − 1 is minus the sum of all the others, which loses no digits where softmax f_y is nearly 1.
+    fn cross_entropy(&mut self, k: usize) {
+        let label = self.labels[k] as usize;
+        let outputs = || self.residuals.iter().map(|f| f[k]);
+        let of = CrossEntropy::of(outputs());
+        self.losses[k] = of.loss(outputs(), self.residuals[label][k]);
+        let (mut rest, mut own) = (0.0, 0.0);
+        for (class, f) in self.residuals.iter_mut().enumerate() {
+            f[k] = of.exp(f[k]);
+            if class == label { own = f[k] } else { rest += f[k] }
+        }
+        let sum = rest + own;
+        for (class, (p, g)) in self.residuals.iter_mut().zip(&mut self.output_slopes).enumerate() {
+            p[k] /= sum;
+            g[k] = if class == label { -rest / sum } else { p[k] };
+        }
+    }
+
     /// Σ ℓ over the block's examples, added to `sum` one by one in order; without weight decay. After [`Self::forward`].
     pub(super) fn add_losses(&self, sum: &mut f64) {
+        if self.loss == Loss::CrossEntropy {
+            self.losses[..self.count].iter().for_each(|loss| *sum += loss);
+            return;
+        }
         for k in 0..self.count {
             let squares: f64 = self.residuals.iter().fold(0.0, |squares, r| squares + r[k] * r[k]);
             *sum += squares / self.shape.classes as f64;

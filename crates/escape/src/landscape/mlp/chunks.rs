@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::activation::Activation;
 use super::block::{BLOCK, Block};
+use super::loss::Loss;
 use super::packed::Packed;
 use super::shape::Shape;
 use super::tangent::Tangent;
@@ -27,14 +28,14 @@ pub(super) struct Slot {
     pub(super) loss: f64,
     /// Partial sum of the gradients, or of the Hessian-vector products.
     pub(super) vector: Packed,
-    /// A number for each example of the chunk, in order.
-    pub(super) per_example: Vec<f64>,
+    /// A number for each example of the chunk.
+    pub(super) numbers: Vec<f64>,
 }
 
 impl Slot {
-    pub(super) fn new(shape: Shape, activation: Activation) -> Self {
-        let (block, vector) = (Block::new(shape, activation), Packed::new(shape));
-        Self { block, tangent: None, loss: 0.0, vector, per_example: Vec::new() }
+    pub(super) fn new(shape: Shape, activation: Activation, loss: Loss) -> Self {
+        let (block, vector) = (Block::new(shape, activation, loss), Packed::new(shape));
+        Self { block, tangent: None, loss: 0.0, vector, numbers: Vec::new() }
     }
 
     /// Loads the examples of a chunk block by block, and has `work` done on each block.

@@ -6,6 +6,7 @@ use super::activation::Activation;
 use super::bound::Growth;
 use super::chain::{Factor, Network};
 use super::error::MlpError;
+use super::loss::Loss;
 use super::model::{self, Model};
 use super::shape::Shape;
 use crate::curvature::HessianFactor;
@@ -42,9 +43,8 @@ impl RootOfHessian {
         let d = model.dim();
         let hessian = model.dense_hessian(theta).ok_or(MlpError::TooManyForDense { parameters: d })?;
         let found = HessianFactor::of(&hessian, d).map_err(MlpError::Eigen)?;
-        let rows: Vec<f64> = (0..d).flat_map(|i| found.factor.iter().skip(i).step_by(d)).copied().collect();
         Ok(Self {
-            factor: Arc::new(Factor::new(model.shape(), found.rank, &rows)?),
+            factor: Arc::new(Factor::new(model.shape(), found.rank, &found.factor)?),
             clipped_weight: found.clipped_weight,
             eigenvalues: found.eigenvalues.into(),
         })
@@ -67,12 +67,13 @@ impl Mlp {
     pub fn new(
         shape: Shape,
         activation: Activation,
+        loss: Loss,
         weight_decay: f64,
         examples: Arc<Examples>,
         theta: Vec<f64>,
         curvature: Curvature,
     ) -> Result<Self, MlpError> {
-        Self::around(Model::new(shape, activation, weight_decay, examples)?, theta, curvature)
+        Self::around(Model::new(shape, activation, loss, weight_decay, examples)?, theta, curvature)
     }
 
     /// The same for a model that is already there.

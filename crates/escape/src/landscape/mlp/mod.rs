@@ -1,9 +1,11 @@
-//! The paper's network (§5): one hidden layer, mean squared loss, seen from its trained minimum θ*.
+//! The paper's network (§5): one hidden layer, mean squared loss or cross-entropy, seen from its trained minimum θ*.
 //!
 //! | module | what it holds |
 //! | --- | --- |
 //! | [`shape`] | inputs → hidden → classes, the layout of θ, PyTorch's tensors, initial parameters |
 //! | [`activation`] | ReLU and tanh, without libm |
+//! | [`Loss`] | mean squared error, and cross-entropy |
+//! | `softmax` | exp and log, without libm, and what cross-entropy makes of outputs |
 //! | [`model`] | L(θ), ∇L, minibatch gradients, Hessian-vector products |
 //! | [`minimum`] | [`Mlp`]: the same seen from θ*, as a [`Landscape`](super::Landscape) |
 //! | `bound` | how far θ can go before the loss can have risen by a given amount |
@@ -27,11 +29,13 @@ mod chunks;
 mod error;
 pub mod hessian;
 pub(crate) mod lanes;
+mod loss;
 pub mod minimum;
 pub mod model;
 mod noise;
 mod packed;
 pub mod shape;
+mod softmax;
 mod tangent;
 
 #[cfg(test)]
@@ -40,6 +44,7 @@ mod tests;
 pub use activation::Activation;
 pub use error::MlpError;
 pub use hessian::MAX_DENSE;
+pub use loss::Loss;
 pub use minimum::Mlp;
 pub use model::Model;
 pub use shape::{Shape, Tensors};

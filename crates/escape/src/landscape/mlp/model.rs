@@ -7,13 +7,14 @@ use super::block::BLOCK;
 use super::chunks::{self, Slot};
 use super::error::MlpError;
 use super::lanes;
+use super::loss::Loss;
 use super::packed::Packed;
 use super::shape::Shape;
 use super::tangent::Tangent;
 use crate::data::Examples;
 
-/// L(θ) = (1/N) Σ ℓ_i(θ), with ℓ_i = (1/C) Σ_c (f_c(x_i) − [c = y_i])² + (w/2)‖θ‖²: PyTorch's `MSELoss` against
-/// one-hot targets, with weight decay w in every ℓ_i.
+/// L(θ) = (1/N) Σ ℓ_i(θ), where ℓ_i is the [`Loss`] of f(x_i) against y_i, and weight decay (w/2)‖θ‖²: PyTorch's
+/// `MSELoss` against one-hot targets, or its `CrossEntropyLoss`, with weight decay w in every ℓ_i.
 ///
 /// Every method gives the same bits for the same θ on every machine, on one thread and on many. A θ that is not
 /// finite, or overflows on the way, gives results that are not finite; nothing panics but a slice of the wrong length.
@@ -21,6 +22,7 @@ use crate::data::Examples;
 pub struct Model {
     shape: Shape,
     activation: Activation,
+    loss: Loss,
     weight_decay: f64,
     examples: Arc<Examples>,
 }
@@ -45,6 +47,7 @@ impl Model {
     pub fn new(
         shape: Shape,
         activation: Activation,
+        loss: Loss,
         weight_decay: f64,
         examples: Arc<Examples>,
     ) -> Result<Self, MlpError> {
@@ -60,7 +63,7 @@ impl Model {
         if !(weight_decay.is_finite() && weight_decay >= 0.0) {
             return Err(MlpError::WeightDecay(weight_decay));
         }
-        Ok(Self { shape, activation, weight_decay, examples })
+        Ok(Self { shape, activation, loss, weight_decay, examples })
     }
 
     /// The network's shape.
@@ -71,6 +74,11 @@ impl Model {
     /// φ.
     pub fn activation(&self) -> Activation {
         self.activation
+    }
+
+    /// ℓ.
+    pub fn loss_function(&self) -> Loss {
+        self.loss
     }
 
     /// w, the coefficient of ½‖θ‖².
@@ -108,7 +116,7 @@ impl Model {
             parameters: Packed::new(self.shape),
             direction: None,
             total: Packed::new(self.shape),
-            slots: vec![Slot::new(self.shape, self.activation); slots],
+            slots: vec![Slot::new(self.shape, self.activation, self.loss); slots],
         }
     }
 

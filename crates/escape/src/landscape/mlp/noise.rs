@@ -67,16 +67,16 @@ impl Model {
             slots,
             |slot, chunk| {
                 slot.vector.clear();
-                slot.per_example.clear();
+                slot.numbers.clear();
                 slot.blocks(self.examples(), chunk, |slot| {
                     slot.block.forward(parameters);
-                    squared_norms(&slot.block, parameters, &mut slot.per_example);
+                    squared_norms(&slot.block, parameters, &mut slot.numbers);
                     slot.block.backward(parameters, &mut slot.vector);
                 });
             },
             |slot| {
                 total.add(&slot.vector);
-                slot.per_example.iter().for_each(|square| squares += square);
+                slot.numbers.iter().for_each(|square| squares += square);
             },
         );
         let n = self.examples().len() as f64;
@@ -98,23 +98,17 @@ impl Model {
             self.examples().len(),
             slots,
             |slot, chunk| {
-                slot.per_example.clear();
-                slot.blocks(self.examples(), chunk, |Slot { block, tangent, per_example, .. }| {
+                slot.numbers.clear();
+                slot.blocks(self.examples(), chunk, |Slot { block, tangent, numbers, .. }| {
                     block.forward(parameters);
                     let tangent = tangent.get_or_insert_with(|| Tangent::new(self.shape()));
                     tangent.forward(block, parameters, direction);
-                    for k in 0..block.count {
-                        // ⟨g, R{f}⟩.
-                        let outputs = block.output_slopes.iter().zip(&tangent.sums).zip(&direction.output_bias);
-                        let slope = outputs
-                            .fold(0.0, |slope, ((g, sums), bias)| slope + g[k] * (bias + lanes::total(&sums[k])));
-                        per_example.push(slope);
-                    }
+                    numbers.extend(tangent.derivatives(block));
                 });
             },
             |slot| {
-                out[done..done + slot.per_example.len()].copy_from_slice(&slot.per_example);
-                done += slot.per_example.len();
+                out[done..done + slot.numbers.len()].copy_from_slice(&slot.numbers);
+                done += slot.numbers.len();
             },
         );
     }

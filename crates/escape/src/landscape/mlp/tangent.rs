@@ -5,13 +5,14 @@
 //!
 //! | forward | backward |
 //! | --- | --- |
-//! | R{a} = V₁x + c₁ | R{g} = (2/C) R{f} |
+//! | R{a} = V₁x + c₁ | R{g} = (2/C) R{f}, or with cross-entropy p ∘ (R{f} − pᵀR{f}), p = softmax f |
 //! | R{t} = φ′ ∘ R{a} | R{δ} = φ′ ∘ (V₂ᵀg + W₂ᵀR{g}) + φ″ ∘ R{a} ∘ W₂ᵀg |
 //! | R{f} = V₂t + W₂R{t} + c₂ | R{∂W₂} = R{g} tᵀ + g R{t}ᵀ, R{∂b₂} = R{g}, R{∂W₁} = R{δ} xᵀ, R{∂b₁} = R{δ} |
 
 use super::activation::Activation;
 use super::block::{BLOCK, Block, PerExample, add_all};
 use super::lanes::{self, LANES, Lanes};
+use super::loss::Loss;
 use super::packed::{self, Packed};
 use super::shape::Shape;
 
@@ -23,9 +24,11 @@ pub(super) struct Tangent {
     /// R{t}, `[groups]`.
     hidden: Vec<[Lanes; BLOCK]>,
     /// R{W₂t} in eight partial sums, `[classes]`.
-    pub(super) sums: Vec<[Lanes; BLOCK]>,
+    sums: Vec<[Lanes; BLOCK]>,
+    /// R{f}, `[classes]`.
+    outputs: Vec<PerExample>,
     /// R{g}, `[classes]`.
-    output_slopes: Vec<PerExample>,
+    pub(super) output_slopes: Vec<PerExample>,
 }
 
 impl Tangent {
@@ -35,6 +38,7 @@ impl Tangent {
             inner: vec![[[0.0; LANES]; BLOCK]; groups],
             hidden: vec![[[0.0; LANES]; BLOCK]; groups],
             sums: vec![[[0.0; LANES]; BLOCK]; shape.classes],
+            outputs: vec![[0.0; BLOCK]; shape.classes],
             output_slopes: vec![[0.0; BLOCK]; shape.classes],
         }
     }
@@ -61,12 +65,37 @@ impl Tangent {
                 }
             }
         }
-        let factor = 2.0 / shape.classes as f64;
-        for ((sums, bias), slopes) in self.sums.iter().zip(&direction.output_bias).zip(&mut self.output_slopes) {
+        for ((sums, bias), outputs) in self.sums.iter().zip(&direction.output_bias).zip(&mut self.outputs) {
             for k in 0..count {
-                slopes[k] = factor * (bias + lanes::total(&sums[k]));
+                outputs[k] = bias + lanes::total(&sums[k]);
             }
         }
+        match block.loss {
+            Loss::MeanSquared => {
+                let factor = 2.0 / shape.classes as f64;
+                for (outputs, slopes) in self.outputs.iter().zip(&mut self.output_slopes) {
+                    for k in 0..count {
+                        slopes[k] = factor * outputs[k];
+                    }
+                }
+            }
+            Loss::CrossEntropy => (0..count).for_each(|k| self.cross_entropy(block, k)),
+        }
+    }
+
+    /// R{g} of example k. A number may be taken from all of R{f}: R{f_y}, so that nothing cancels where p_y is nearly 1.
+    fn cross_entropy(&mut self, block: &Block, k: usize) {
+        let own = self.outputs[block.labels[k] as usize][k];
+        let mean = self.outputs.iter().zip(&block.residuals).fold(0.0, |sum, (rf, p)| sum + p[k] * (rf[k] - own));
+        for ((rf, p), slopes) in self.outputs.iter().zip(&block.residuals).zip(&mut self.output_slopes) {
+            slopes[k] = p[k] * ((rf[k] - own) - mean);
+        }
+    }
+
+    /// ∇ℓ·v = Σ_c g_c R{f_c} of each of the block's examples, in order; without weight decay. After [`Self::forward`].
+    pub(super) fn derivatives(&self, block: &Block) -> impl Iterator<Item = f64> {
+        (0..block.count)
+            .map(|k| block.output_slopes.iter().zip(&self.outputs).fold(0.0, |sum, (g, rf)| sum + g[k] * rf[k]))
     }
 
     /// Adds each example's R{∇ℓ} to `out`, in order; without weight decay. After [`Self::forward`].

@@ -161,7 +161,7 @@ fn corrected_walks_are_the_same_on_every_instruction_set_and_end_earlier() {
                 assert_eq!(alone, expected, "a walker carries something from trial to trial");
             }
             let plain = records(&walk(Gaussian { corrected: false, ..noise }, domain, Isa::current()), 0..5);
-            println!("{:?} {:?}", expected[0], plain[0]);
+
             assert!(expected.iter().zip(&plain).all(|(corrected, plain)| corrected.steps <= plain.steps));
             assert!(expected.iter().zip(&plain).any(|(corrected, plain)| corrected.steps < plain.steps), "{domain:?}");
         }

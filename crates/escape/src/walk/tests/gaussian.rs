@@ -149,3 +149,26 @@ fn an_amplitude_multiplies_the_noise_of_the_step() {
         assert_eq!(run(&drawn, false), run(&larger, true), "{drawn:?}");
     }
 }
+
+/// F Fᵀ is H*, its negative part clipped away: |Fᵀv|² = vᵀHv for v in the span of what is kept.
+#[test]
+fn the_root_of_the_hessian_is_that_of_its_products() {
+    let (mlp, _, _) = place();
+    let root = mlp.root_of_hessian().expect("small");
+    assert!((0.0..0.2).contains(&root.clipped_weight), "{}", root.clipped_weight);
+    let d = mlp.dim();
+    let (mut product, mut workspace) = (vec![0.0; d], mlp.model().workspace());
+    let start: Vec<f64> = (0..d).map(|i| (i as f64 * 0.37).sin()).collect();
+    let apply = |v: &[f64], out: &mut [f64]| mlp.model().hessian_vector(mlp.theta(), v, out, &mut workspace);
+    let top = crate::curvature::top_eigenvalues(d, apply, &start, 5, 1e-10, d).expect("finite");
+    // Along an eigenvector, and across two of them.
+    for (k, value) in top.values.iter().enumerate() {
+        let v = &top.vectors[k * d..][..d];
+        let found = root.factor.squared_projection(v);
+        assert!((found / value - 1.0).abs() < 1e-5, "{k}: {found} against {value}");
+    }
+    let across: Vec<f64> = (0..d).map(|i| top.vectors[i] + 2.0 * top.vectors[d + i]).collect();
+    mlp.model().hessian_vector(mlp.theta(), &across, &mut product, &mut mlp.model().workspace());
+    let expected: f64 = across.iter().zip(&product).map(|(a, b)| a * b).sum();
+    assert!((root.factor.squared_projection(&across) / expected - 1.0).abs() < 1e-5);
+}

@@ -14,16 +14,18 @@
 //! | `pass` | one pass over the hidden units: ends a step, and begins the next |
 //! | `forward`, `backward` | its kernels |
 //! | `outputs` | between forward and backward: the outputs, their slopes, b₂ |
+//! | `softmax` | the same for cross-entropy |
 //! | `loss` | the loss over all examples |
 //! | `walk` | steps, one after the other |
 //! | `single` | the same for batches of one example, in one pass |
 //! | `noise` | Gaussian noise in every direction |
 //! | `factor` | [`Factor`]: Gaussian noise of a covariance F Fᵀ |
 //! | `shift` | a chain moved by a vector |
-//! | `tanh` | tanh in f32, without libm |
+//! | `tanh`, `exp` | in f32, without libm |
 
 mod backward;
 mod buffers;
+mod exp;
 mod factor;
 mod forward;
 mod loss;
@@ -35,6 +37,7 @@ mod registers;
 mod row;
 mod shift;
 mod single;
+mod softmax;
 mod tanh;
 #[cfg(test)]
 mod tests;
@@ -47,7 +50,7 @@ pub use walk::Walked;
 
 use buffers::Buffers;
 use factor::Product;
-use loss::Loss;
+use loss::MeanLoss;
 use noise::Noise;
 use row::Row;
 use shift::Shift;
@@ -179,7 +182,7 @@ impl<'a> Chain<'a> {
 
     fn loss(&mut self) -> f64 {
         let Self { network, buffers, tiles: [tile, _], .. } = self;
-        self.isa.run(Loss { network, buffers, tile })
+        self.isa.run(MeanLoss { network, buffers, tile })
     }
 
     /// z, in θ's layout.

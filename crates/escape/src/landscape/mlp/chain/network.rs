@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use super::row::{Layout, Row};
-use crate::landscape::mlp::{Activation, Mlp, Model, Shape};
+use crate::landscape::mlp::{Activation, Loss, Mlp, Model, Shape};
 use crate::simd::LANES;
 
 /// A network around θ*, with its examples, ready for kernels in f32. Immutable.
@@ -11,6 +11,9 @@ use crate::simd::LANES;
 pub struct Network {
     pub(super) layout: Layout,
     pub(super) activation: Activation,
+    pub(super) loss_function: Loss,
+    /// What s times a residual is multiplied with: 2/C, or 1 with cross-entropy.
+    pub(super) slope_factor: f32,
     pub(super) weight_decay: f64,
     /// θ* without b₂, in strips.
     pub(super) theta: Vec<Row>,
@@ -50,6 +53,11 @@ impl Network {
         Self {
             layout,
             activation: model.activation(),
+            loss_function: model.loss_function(),
+            slope_factor: match model.loss_function() {
+                Loss::MeanSquared => 2.0 / layout.shape.classes as f32,
+                Loss::CrossEntropy => 1.0,
+            },
             weight_decay: model.weight_decay(),
             theta: strips,
             bias,

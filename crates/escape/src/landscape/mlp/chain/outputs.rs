@@ -5,7 +5,9 @@ use super::network::Network;
 use super::pass::Update;
 use super::registers::{by_size, unroll, window};
 use super::row::Row;
+use super::softmax::{self, Place};
 use super::tile::Tile;
+use crate::landscape::mlp::Loss;
 use crate::simd::{Kernel, LANES, Simd};
 
 /// Rows with a 1 in one lane.
@@ -55,17 +57,51 @@ impl<'a> Finish<'a> {
         Self { network, bias, totals, tile }
     }
 
-    /// g of one example in one plane of classes, from W₂t.
+    /// Whether f is to stay where g would go.
+    pub(super) fn keeps_outputs(&self) -> bool {
+        self.tile.keeps_outputs
+    }
+
+    /// g of one example in one plane of classes, from W₂t; with cross-entropy, f.
     #[inline(always)]
     pub(super) fn slopes<S: Simd>(&mut self, s: S, plane: usize, example: usize, outputs: S::F) {
         let lane = (self.tile.labels[example] as usize).wrapping_sub(plane * LANES);
         let target = target(lane);
         let bias = s.add(s.load(&self.network.bias[plane].0), s.load(&self.bias[plane].0));
-        let residuals = s.sub(s.add(outputs, bias), s.load(&target.0));
+        let outputs = s.add(outputs, bias);
+        if self.network.loss_function == Loss::CrossEntropy {
+            s.store(outputs, &mut self.tile.slopes[plane * self.tile.count + example].0);
+            return;
+        }
+        let residuals = s.sub(outputs, s.load(&target.0));
         let g = s.mul(s.splat(self.tile.factors[example]), residuals);
         s.store(g, &mut self.tile.slopes[plane * self.tile.count + example].0);
         let total = &mut self.totals[plane].0;
         s.store(s.add(s.load(total), g), total);
+    }
+}
+
+/// With cross-entropy, g of all examples from their f.
+pub(super) struct CrossEntropy<'a, 'b> {
+    pub(super) finish: &'a mut Finish<'b>,
+}
+
+impl Kernel for CrossEntropy<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Finish { network, totals, tile, .. } = self.finish;
+        let (count, classes) = (tile.count, network.layout.shape.classes);
+        for example in 0..count {
+            let place = Place { first: example, stride: count, classes };
+            let (label, weight) = (tile.labels[example], tile.factors[example]);
+            softmax::Slopes { rows: &mut tile.slopes, place, label, weight }.run(s);
+            for (plane, total) in totals.iter_mut().enumerate() {
+                let g = s.load(&tile.slopes[plane * count + example].0);
+                s.store(s.add(s.load(&total.0), g), &mut total.0);
+            }
+        }
     }
 }
 

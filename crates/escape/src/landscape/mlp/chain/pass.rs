@@ -9,10 +9,11 @@ use super::backward::{Deltas, Rows};
 use super::buffers::{BLOCK, Buffers};
 use super::forward::{Hidden, Outputs};
 use super::network::Network;
-use super::outputs::{self, Finish, Slopes};
+use super::outputs::{self, CrossEntropy, Finish, Slopes};
 use super::registers::{by_size, window, window_mut};
 use super::row::Row;
 use super::tile::{Tile, pieces};
+use crate::landscape::mlp::Loss;
 use crate::simd::{LANES, Simd};
 
 /// The step to take along the gradient.
@@ -107,6 +108,9 @@ fn add_block<S: Simd>(s: S, network: &Network, buffers: &mut Buffers, tile: &mut
     }
     if last && !at_once {
         s.call(Slopes { sums, finish: &mut finish });
+    }
+    if last && network.loss_function == Loss::CrossEntropy && !finish.keeps_outputs() {
+        s.call(CrossEntropy { finish: &mut finish });
     }
 }
 

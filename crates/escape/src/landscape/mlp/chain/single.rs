@@ -10,9 +10,10 @@ use super::network::Network;
 use super::outputs::{target, totals};
 use super::registers::unroll_two;
 use super::row::Row;
+use super::softmax::{Place, Slopes};
 use super::tanh::tanh;
 use super::walk::{Walked, fold};
-use crate::landscape::mlp::Activation;
+use crate::landscape::mlp::{Activation, Loss};
 use crate::simd::{Kernel, LANES, Simd};
 
 /// Like [`Walk`](super::walk::Walk), but with one example a batch.
@@ -144,13 +145,22 @@ impl<const DECAY: bool> Kernel for Step<'_, DECAY> {
         }
 
         let label = network.labels[next] as usize;
-        let factor = s.splat(2.0 / layout.shape.classes as f32);
+        let factor = s.splat(network.slope_factor);
+        let cross_entropy = network.loss_function == Loss::CrossEntropy;
         let sums = buffers.sums[..layout.shape.classes].chunks(LANES);
         for (plane, (sums, slopes)) in sums.zip(&mut buffers.bias_slopes).enumerate() {
             let bias = s.add(s.load(&network.bias[plane].0), s.load(&buffers.bias[plane].0));
+            let outputs = s.add(totals(s, sums), bias);
+            if cross_entropy {
+                s.store(outputs, &mut slopes.0);
+                continue;
+            }
             let target = s.load(&target(label.wrapping_sub(plane * LANES)).0);
-            let residuals = s.sub(s.add(totals(s, sums), bias), target);
-            s.store(s.mul(factor, residuals), &mut slopes.0);
+            s.store(s.mul(factor, s.sub(outputs, target)), &mut slopes.0);
+        }
+        if cross_entropy {
+            let place = Place { first: 0, stride: 1, classes: layout.shape.classes };
+            s.call(Slopes { rows: &mut buffers.bias_slopes, place, label: label as u32, weight: 1.0 });
         }
         let mut lanes = [0.0; LANES];
         s.store_d(distance, &mut lanes);

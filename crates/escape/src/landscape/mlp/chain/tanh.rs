@@ -5,12 +5,12 @@ use crate::simd::Simd;
 /// From here on tanh rounds to 1: 1 − tanh 10 ≈ 4e-9.
 const SATURATED: f32 = 10.0;
 /// Adding this leaves the nearest integer in the low bits of the mantissa (1.5 × 2²³).
-const ROUND: f32 = 12_582_912.0;
+pub(super) const ROUND: f32 = 12_582_912.0;
 /// ln 2 in two parts; the first has enough trailing zeros for n times it to be exact.
-const LN2_HIGH: f32 = f32::from_bits(0x3F31_7200);
-const LN2_LOW: f32 = f32::from_bits(0x35BF_BE8E);
+pub(super) const LN2_HIGH: f32 = f32::from_bits(0x3F31_7200);
+pub(super) const LN2_LOW: f32 = f32::from_bits(0x35BF_BE8E);
 /// 1/7!, …, 1/2!: the Taylor series of (eʳ − 1 − r)/r². At |r| ≤ ½ ln 2 what is left out is below 1.6e-8 of eʳ − 1.
-const EXPM1: [f32; 6] = [1.0 / 5_040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 1.0 / 2.0];
+pub(super) const EXPM1: [f32; 6] = [1.0 / 5_040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 1.0 / 2.0];
 
 /// tanh x = sign(x) · E/(E + 2), E = e^(2|x|) − 1. NaN stays NaN.
 ///

@@ -14,10 +14,12 @@ pub(super) struct Tile {
     /// x, and after it 1: `[planes][count]`.
     pub(super) inputs: Vec<Row>,
     pub(super) labels: Vec<u32>,
-    /// (2/C)·s.
+    /// (2/C)·s, or s with cross-entropy.
     pub(super) factors: Vec<f32>,
-    /// g = (2/C)·s·(f − target), and zeros after it: `[planes][count]`.
+    /// g = (2/C)·s·(f − target), or s·(softmax f − target), and zeros after it: `[planes][count]`.
     pub(super) slopes: Vec<Row>,
+    /// Whether, with cross-entropy, f itself is wanted in their place.
+    pub(super) keeps_outputs: bool,
 }
 
 impl Tile {
@@ -32,7 +34,7 @@ impl Tile {
             self.factors.resize(count, 0.0);
             self.slopes.resize(layout.class_planes() * count, Row::ZERO);
         }
-        let factor = 2.0 / layout.shape.classes as f32;
+        let factor = network.slope_factor;
         for k in 0..count {
             let (index, s) = example(k);
             for plane in 0..layout.input_planes() {

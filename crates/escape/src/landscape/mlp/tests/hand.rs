@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::{Activation, Model, Shape};
+use super::super::{Activation, Loss, Model, Shape};
 use crate::data::Examples;
 
 const SHAPE: Shape = Shape { inputs: 1, hidden: 1, classes: 1 };
@@ -11,7 +11,7 @@ const THETA: [f64; 4] = [2.0, 0.5, 3.0, -1.0];
 
 fn model(inputs: &[f64], weight_decay: f64) -> Model {
     let examples = Examples::new(inputs.to_vec(), vec![0; inputs.len()], 1, 1).expect("valid");
-    Model::new(SHAPE, Activation::Relu, weight_decay, Arc::new(examples)).expect("valid")
+    Model::new(SHAPE, Activation::Relu, Loss::MeanSquared, weight_decay, Arc::new(examples)).expect("valid")
 }
 
 #[test]
@@ -49,4 +49,25 @@ fn the_kink_of_relu_has_slope_zero() {
     let mut out = [0.0; 4];
     model.gradient(&THETA, &mut out, &mut model.workspace());
     assert_eq!(out, [0.0, 0.0, 0.0, -4.0]);
+}
+
+#[test]
+fn cross_entropy_of_two_classes() {
+    // x = 1, a = 2 = t, f = (1, 1) · 2 + (ln 3, 0): p = (¾, ¼). Class 1: ℓ = ln 4, g = (¾, −¾); δ = ¾·1 − ¾·1 = 0;
+    // the gradient is [0, 0, 1.5, −1.5, 0.75, −0.75].
+    let shape = Shape { inputs: 1, hidden: 1, classes: 2 };
+    let examples = Arc::new(Examples::new(vec![1.0], vec![1], 1, 2).expect("valid"));
+    let model = Model::new(shape, Activation::Relu, Loss::CrossEntropy, 0.0, examples).expect("valid");
+    let theta = [2.0, 0.0, 1.0, 1.0, 3.0_f64.ln(), 0.0];
+    let (mut out, mut workspace) = ([0.0; 6], model.workspace());
+    let loss = model.loss_and_gradient(&theta, &mut out, &mut workspace);
+    assert!((loss - 4.0_f64.ln()).abs() < 1e-15);
+    for (found, expected) in out.into_iter().zip([0.0, 0.0, 1.5, -1.5, 0.75, -0.75]) {
+        assert!((found - expected).abs() < 1e-15, "{out:?}");
+    }
+    // H along b₂ of class 0: R{g} = p ∘ (e₀ − p₀) = (3/16, −3/16).
+    model.hessian_vector(&theta, &[0.0, 0.0, 0.0, 0.0, 1.0, 0.0], &mut out, &mut workspace);
+    for (found, expected) in out.into_iter().zip([0.0, 0.0, 0.375, -0.375, 0.1875, -0.1875]) {
+        assert!((found - expected).abs() < 1e-15, "{out:?}");
+    }
 }

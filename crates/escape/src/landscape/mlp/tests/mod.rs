@@ -8,7 +8,7 @@ mod promises;
 
 use std::sync::Arc;
 
-use super::{Activation, Model, Shape};
+use super::{Activation, Loss, Model, Shape};
 use crate::data::Examples;
 
 /// Uniforms in [0, 1), without a pattern that matters here.
@@ -28,7 +28,7 @@ impl Uniforms {
 /// A model of this shape on examples without a pattern, and a θ for it.
 fn model_and_theta(
     shape: Shape,
-    activation: Activation,
+    (activation, loss): (Activation, Loss),
     weight_decay: f64,
     examples: usize,
     seed: u64,
@@ -38,7 +38,7 @@ fn model_and_theta(
     let labels = (0..examples).map(|_| (uniforms.next() * shape.classes as f64) as u32).collect();
     let examples = Examples::new(inputs, labels, shape.inputs, shape.classes).expect("valid");
     let theta = uniforms.vector(shape.parameters(), 0.8);
-    (Model::new(shape, activation, weight_decay, Arc::new(examples)).expect("valid"), theta)
+    (Model::new(shape, activation, loss, weight_decay, Arc::new(examples)).expect("valid"), theta)
 }
 
 /// Shapes around the widths of lanes, blocks and chunks, with examples to match.
@@ -51,10 +51,16 @@ const SHAPES: [(Shape, usize); 6] = [
     (Shape { inputs: 10, hidden: 64, classes: 12 }, 1100),
 ];
 
-const BOTH: [Activation; 2] = [Activation::Relu, Activation::Tanh];
+const KINDS: [(Activation, Loss); 4] = [
+    (Activation::Relu, Loss::MeanSquared),
+    (Activation::Tanh, Loss::MeanSquared),
+    (Activation::Relu, Loss::CrossEntropy),
+    (Activation::Tanh, Loss::CrossEntropy),
+];
 
-/// The largest |a − b|, over the largest |b|.
+/// The largest |a − b|, over the largest |b|; 0 if both are zeros, as with cross-entropy over one class.
 fn relative_distance(a: &[f64], b: &[f64]) -> f64 {
     let size = b.iter().fold(0.0_f64, |size, b| size.max(b.abs()));
-    a.iter().zip(b).fold(0.0_f64, |worst, (a, b)| worst.max((a - b).abs())) / size
+    let worst = a.iter().zip(b).fold(0.0_f64, |worst, (a, b)| worst.max((a - b).abs()));
+    if worst == 0.0 { 0.0 } else { worst / size }
 }

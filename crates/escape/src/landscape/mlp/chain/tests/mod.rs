@@ -5,7 +5,7 @@ mod reference;
 
 use std::sync::Arc;
 
-use super::super::{Activation, Model, Shape};
+use super::super::{Activation, Loss, Model, Shape};
 use super::Network;
 use crate::data::Examples;
 
@@ -32,14 +32,19 @@ impl Uniforms {
 }
 
 /// A network whose numbers are all f32, so that the reference sees the same.
-fn problem(shape: Shape, activation: Activation, weight_decay: f64, examples: usize) -> (Model, Vec<f64>, Network) {
+fn problem(
+    shape: Shape,
+    (activation, loss): (Activation, Loss),
+    weight_decay: f64,
+    examples: usize,
+) -> (Model, Vec<f64>, Network) {
     let round = |x: Vec<f64>| x.into_iter().map(|x| f64::from(x as f32)).collect::<Vec<_>>();
     let mut uniforms = Uniforms(7);
     let inputs = round(uniforms.vector(examples * shape.inputs, 2.0));
     let labels = (0..examples).map(|_| uniforms.below(shape.classes) as u32).collect();
     let examples = Examples::new(inputs, labels, shape.inputs, shape.classes).expect("valid");
     let theta = round(uniforms.vector(shape.parameters(), 0.8));
-    let model = Model::new(shape, activation, weight_decay, Arc::new(examples)).expect("valid");
+    let model = Model::new(shape, activation, loss, weight_decay, Arc::new(examples)).expect("valid");
     let network = Network::around(&model, &theta);
     (model, theta, network)
 }
@@ -65,4 +70,9 @@ const SHAPES: [Shape; 13] = [
     shape(2, 1041, 3),
 ];
 
-const BOTH: [Activation; 2] = [Activation::Relu, Activation::Tanh];
+const KINDS: [(Activation, Loss); 4] = [
+    (Activation::Relu, Loss::MeanSquared),
+    (Activation::Tanh, Loss::MeanSquared),
+    (Activation::Relu, Loss::CrossEntropy),
+    (Activation::Tanh, Loss::CrossEntropy),
+];
