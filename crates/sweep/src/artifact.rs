@@ -1,8 +1,8 @@
 //! The artifact: what a worker needs beside the physics to build the landscape, made once and known by its hash.
 //!
-//! A safetensors file with the tensors `theta` (F64, `[d]`), `inputs` (F64, `[examples, features]`, as the network sees
-//! them) and `labels` (U32, `[examples]`), and under the metadata key `taugrid` a canonical JSON with all the rest. The
-//! same content is always the same bytes.
+//! A safetensors file with the tensors `inputs` (F64, `[examples, features]`, as the landscape sees them), `labels` (U32,
+//! `[examples]`) and, of a network, `theta` (F64, `[d]`), and under the metadata key `taugrid` a canonical JSON with all
+//! the rest. The same content is always the same bytes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,12 +18,21 @@ use crate::canonical;
 use crate::data::{numbers, sha256};
 use crate::spec::{Activation, Loss, MAX_PARAMETERS};
 
-/// A trained perceptron: θ*, what is known of L there, and the data L is made of.
+/// The examples that a landscape is made of, and what was found of it that is not found again in a moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Artifact {
     /// [`Physics::landscape_id`](crate::Physics::landscape_id) of the landscape it was made for.
     pub landscape_id: String,
-    /// The network's.
+    /// The examples, standardized and clipped if they are to be.
+    pub examples: Arc<Examples>,
+    /// Of a perceptron. A regression has none: its θ* and its curvature follow from the examples at once.
+    pub network: Option<Network>,
+}
+
+/// A trained perceptron: θ*, and what is known of L there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Network {
+    /// Its widths.
     pub shape: Shape,
     /// After the hidden layer.
     pub activation: Activation,
@@ -33,8 +42,6 @@ pub struct Artifact {
     pub weight_decay: f64,
     /// θ*, in the layout of [`Shape`].
     pub theta: Vec<f64>,
-    /// The examples, standardized and clipped if they are to be.
-    pub examples: Arc<Examples>,
     /// L(θ*).
     pub loss: f64,
     /// ‖∇L(θ*)‖: how far θ* is from being a minimum.
@@ -53,7 +60,17 @@ pub struct Artifact {
     pub trace_error: f64,
 }
 
-/// What does not fit into a tensor.
+/// What does not fit into a tensor, where there are examples alone.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BareMetadata {
+    format: u32,
+    landscape: String,
+    inputs: usize,
+    classes: usize,
+}
+
+/// What does not fit into a tensor, of a network.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Metadata {
@@ -122,45 +139,57 @@ pub enum ArtifactError {
 impl Artifact {
     /// The bytes of this artifact; always the same.
     pub fn encode(&self) -> Vec<u8> {
-        let metadata = canonical::to_json(&Metadata {
-            format: FORMAT,
-            landscape: self.landscape_id.clone(),
-            inputs: self.shape.inputs,
-            hidden: self.shape.hidden,
-            classes: self.shape.classes,
-            activation: self.activation,
-            loss_function: self.loss_function,
-            weight_decay: self.weight_decay,
-            loss: self.loss,
-            gradient_norm: self.gradient_norm,
-            lambda_max: self.lambda_max,
-            lambda_max_residual: self.lambda_max_residual,
-            lambda_min: self.lambda_min,
-            lambda_min_residual: self.lambda_min_residual,
-            trace: self.noise.trace_hessian,
-            trace_error: self.trace_error,
-            hessian_norm: self.noise.hessian_norm,
-            noise_trace: self.noise.trace_noise,
-            noise_norm: self.noise.noise_norm,
-            noise_hessian_inner: self.noise.inner,
-            probes: self.noise.probes,
-        });
         let reals = |values: &[f64]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
-        let (theta, inputs) = (reals(&self.theta), reals(self.examples.inputs()));
+        let inputs = reals(self.examples.inputs());
         let labels: Vec<u8> = self.examples.labels().iter().flat_map(|label| label.to_le_bytes()).collect();
+        let theta = self.network.as_ref().map(|network| reals(&network.theta));
         let (examples, features) = (self.examples.len(), self.examples.features());
         let tensor = |dtype, shape, bytes| TensorView::new(dtype, shape, bytes);
         let encoded = tensor(Dtype::F64, vec![examples, features], &inputs).and_then(|inputs| {
             let labels = tensor(Dtype::U32, vec![examples], &labels)?;
-            let theta = tensor(Dtype::F64, vec![self.theta.len()], &theta)?;
             let [inputs_name, labels_name, theta_name] = TENSORS;
+            let mut tensors = vec![(inputs_name, inputs), (labels_name, labels)];
+            if let Some(theta) = &theta {
+                tensors.push((theta_name, tensor(Dtype::F64, vec![theta.len() / size_of::<f64>()], theta)?));
+            }
             // One key only: a map of several would be written in any order.
-            let metadata = HashMap::from([(KEY.to_owned(), metadata)]);
-            safetensors::serialize([(inputs_name, inputs), (labels_name, labels), (theta_name, theta)], Some(metadata))
+            let metadata = HashMap::from([(KEY.to_owned(), self.metadata())]);
+            safetensors::serialize(tensors, Some(metadata))
         });
         // It fails only where bytes, type and shape of a tensor disagree; they are made of each other just above.
         #[expect(clippy::expect_used, reason = "see the line above")]
         encoded.expect("tensors of the shapes they have")
+    }
+
+    fn metadata(&self) -> String {
+        let landscape = self.landscape_id.clone();
+        let Some(network) = &self.network else {
+            let (inputs, classes) = (self.examples.features(), self.examples.classes());
+            return canonical::to_json(&BareMetadata { format: FORMAT, landscape, inputs, classes });
+        };
+        canonical::to_json(&Metadata {
+            format: FORMAT,
+            landscape,
+            inputs: network.shape.inputs,
+            hidden: network.shape.hidden,
+            classes: network.shape.classes,
+            activation: network.activation,
+            loss_function: network.loss_function,
+            weight_decay: network.weight_decay,
+            loss: network.loss,
+            gradient_norm: network.gradient_norm,
+            lambda_max: network.lambda_max,
+            lambda_max_residual: network.lambda_max_residual,
+            lambda_min: network.lambda_min,
+            lambda_min_residual: network.lambda_min_residual,
+            trace: network.noise.trace_hessian,
+            trace_error: network.trace_error,
+            hessian_norm: network.noise.hessian_norm,
+            noise_trace: network.noise.trace_noise,
+            noise_norm: network.noise.noise_norm,
+            noise_hessian_inner: network.noise.inner,
+            probes: network.noise.probes,
+        })
     }
 
     /// Reads [`Self::encode`], and checks all of it: it comes off the wire.
@@ -171,18 +200,20 @@ impl Artifact {
         let (_, header) = SafeTensors::read_metadata(bytes)?;
         let metadata = metadata(header.metadata().as_ref().and_then(|metadata| metadata.get(KEY)))?;
         let tensors = SafeTensors::deserialize(bytes)?;
-        let mut names = tensors.names();
-        names.sort_unstable();
-        if names != TENSORS {
-            return Err(ArtifactError::Tensor(format!("there are {}", names.join(", "))));
+        let [inputs, labels, theta] = TENSORS;
+        // Networks alone have a hidden layer.
+        if metadata.get("hidden").is_none() {
+            let bare: BareMetadata = serde_json::from_value(metadata).map_err(malformed)?;
+            expect_names(&tensors, &[inputs, labels])?;
+            let examples = Arc::new(examples(&tensors, bare.inputs, bare.classes)?);
+            return Ok(Self { landscape_id: bare.landscape, examples, network: None });
         }
+        let metadata: Metadata = serde_json::from_value(metadata).map_err(malformed)?;
+        expect_names(&tensors, &[inputs, labels, theta])?;
         let shape = Shape { inputs: metadata.inputs, hidden: metadata.hidden, classes: metadata.classes };
         let parameters = parameters(shape).ok_or_else(|| ArtifactError::Metadata("a shape out of bounds".into()))?;
-        let [inputs, labels, theta] = TENSORS.map(|name| tensors.tensor(name));
-        let (inputs, labels, theta) = (inputs?, labels?, theta?);
-        let examples = labels.shape().first().copied().unwrap_or(0);
-        expect("inputs", &inputs, Dtype::F64, &[examples, shape.inputs])?;
-        expect("labels", &labels, Dtype::U32, &[examples])?;
+        let examples = Arc::new(examples(&tensors, shape.inputs, shape.classes)?);
+        let theta = tensors.tensor(theta)?;
         expect("theta", &theta, Dtype::F64, &[parameters])?;
         let theta = numbers(theta.data(), f64::from_le_bytes);
         let finite = |name, value: f64| {
@@ -209,16 +240,12 @@ impl Artifact {
                 return Err(ArtifactError::Value { name, value });
             }
         }
-        let inputs = numbers(inputs.data(), f64::from_le_bytes);
-        let labels = numbers(labels.data(), u32::from_le_bytes);
-        Ok(Self {
-            landscape_id: metadata.landscape,
+        let network = Network {
             shape,
             activation: metadata.activation,
             loss_function: metadata.loss_function,
             weight_decay: metadata.weight_decay,
             theta,
-            examples: Arc::new(Examples::new(inputs, labels, shape.inputs, shape.classes)?),
             loss: metadata.loss,
             gradient_norm: metadata.gradient_norm,
             lambda_max: metadata.lambda_max,
@@ -234,7 +261,8 @@ impl Artifact {
                 probes: metadata.probes,
             },
             trace_error: metadata.trace_error,
-        })
+        };
+        Ok(Self { landscape_id: metadata.landscape, examples, network: Some(network) })
     }
 
     /// The name of an artifact: SHA-256 of its bytes, 64 lower-case hex digits.
@@ -243,15 +271,38 @@ impl Artifact {
     }
 }
 
-fn metadata(text: Option<&String>) -> Result<Metadata, ArtifactError> {
-    let malformed = |error: serde_json::Error| ArtifactError::Metadata(error.to_string());
+/// The metadata, of this format.
+fn metadata(text: Option<&String>) -> Result<serde_json::Value, ArtifactError> {
     let text = text.ok_or_else(|| ArtifactError::Metadata("there are none".into()))?;
     // The version decides how the rest is to be read, so it is looked at first.
     let value: serde_json::Value = serde_json::from_str(text).map_err(malformed)?;
     match value.get("format").and_then(serde_json::Value::as_u64) {
         Some(found) if found != u64::from(FORMAT) => Err(ArtifactError::Format { found }),
-        _ => serde_json::from_value(value).map_err(malformed),
+        _ => Ok(value),
     }
+}
+
+fn malformed(error: serde_json::Error) -> ArtifactError {
+    ArtifactError::Metadata(error.to_string())
+}
+
+/// The examples among `tensors`.
+fn examples(tensors: &SafeTensors<'_>, features: usize, classes: usize) -> Result<Examples, ArtifactError> {
+    let [inputs, labels, _] = TENSORS.map(|name| tensors.tensor(name));
+    let (inputs, labels) = (inputs?, labels?);
+    let count = labels.shape().first().copied().unwrap_or(0);
+    expect("inputs", &inputs, Dtype::F64, &[count, features])?;
+    expect("labels", &labels, Dtype::U32, &[count])?;
+    let inputs = numbers(inputs.data(), f64::from_le_bytes);
+    let labels = numbers(labels.data(), u32::from_le_bytes);
+    Ok(Examples::new(inputs, labels, features, classes)?)
+}
+
+/// These tensors, in the order of their names, and no others.
+fn expect_names(tensors: &SafeTensors<'_>, expected: &[&str]) -> Result<(), ArtifactError> {
+    let mut names = tensors.names();
+    names.sort_unstable();
+    if names == expected { Ok(()) } else { Err(ArtifactError::Tensor(format!("there are {}", names.join(", ")))) }
 }
 
 /// d, if the shape is one that this version makes.

@@ -4,7 +4,7 @@
 //! sweep.yaml ──► Sweep ──► Cells (grid × dynamics, each with its stable key)
 //!                  │
 //!                  ├─────► Physics (what all cells share; goes over the wire as canonical JSON)
-//!                  └─────► Artifact (θ*, λmax and data, for landscapes that are trained; goes over the wire too)
+//!                  └─────► Artifact (data, and of a network θ* and its curvature; goes over the wire too)
 //!
 //! Physics + Artifact ──► landscape;   landscape + Cell ──► CellProblem, for the escape core
 //! ```
@@ -37,7 +37,7 @@ mod spec;
 mod sweep;
 mod yaml;
 
-pub use artifact::{Artifact, ArtifactError};
+pub use artifact::{Artifact, ArtifactError, Network};
 pub use cell::{Cell, CellKey, ParseCellKeyError};
 pub use error::{Problem, SweepError};
 pub use physics::{Physics, PhysicsError};
@@ -45,7 +45,7 @@ pub use prepare::{Preparation, PrepareError};
 pub use problem::LandscapeError;
 pub use spec::{
     Activation, Coordinates, Covariance, DataSource, DataSpec, DomainSpec, Dtype, DynamicsSpec, Grid, LandscapeSpec,
-    Loss, MinimumSpec, MlpSpec, Point,
+    Loss, MinimumSpec, MlpSpec, Point, RegressionSpec,
 };
 pub use sweep::{Estimator, Sweep};
 /// What [`Physics::landscape`] builds.

@@ -107,7 +107,7 @@ impl Physics {
 
     /// Whether a worker needs an [`Artifact`](crate::Artifact) to build the landscape.
     pub fn needs_artifact(&self) -> bool {
-        matches!(self.landscape, LandscapeSpec::Mlp(_))
+        self.landscape.data().is_some()
     }
 
     fn written(&self) -> Written<'_> {

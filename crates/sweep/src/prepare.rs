@@ -15,10 +15,11 @@ use taugrid_escape::curvature::{
 };
 use taugrid_escape::data::{DataError, Examples, SyntheticShape};
 use taugrid_escape::landscape::mlp::{MlpError, Model, Shape};
+use taugrid_escape::landscape::regression::{LinearRegression, RegressionError};
 use taugrid_escape::rng::{Stream, StreamKey};
 use taugrid_escape::training::{self, Trained, TrainingError};
 
-use crate::artifact::Artifact;
+use crate::artifact::{Artifact, Network};
 use crate::data::Sources;
 use crate::spec::{DataSource, DataSpec, LandscapeSpec, MinimumSpec, MlpSpec};
 use crate::sweep::Sweep;
@@ -75,6 +76,9 @@ pub enum PrepareError {
     /// The data cannot be used.
     #[error("failed to use the data: {0}")]
     Data(DataError),
+    /// There is no θ* of least squares.
+    #[error("failed to fit the regression: {0}")]
+    Regression(RegressionError),
     /// The data and the network do not fit together.
     #[error("failed to build the network: {0}")]
     Network(MlpError),
@@ -120,45 +124,62 @@ const DRAW_DIRECTION: u64 = u64::from_be_bytes(*b"lanczos ");
 const DRAW_PROBES: u64 = u64::from_be_bytes(*b"probes  ");
 
 impl Sweep {
-    /// The artifact of this sweep's landscape: trains or loads θ*, and measures the curvature there. `None` for landscapes that
-    /// need none. Runs in rayon's current pool, for as long as it takes: never call it from an async task.
+    /// The artifact of this sweep's landscape: its examples; of a perceptron θ* as well, which is trained or loaded, and
+    /// the curvature there. A regression is fitted once, to know that it can be. `None` for landscapes that need none. Runs
+    /// in rayon's current pool, for as long as it takes: never call it from an async task.
     ///
     /// # Errors
-    /// If the data cannot be used, training diverges, or `progress` says stop.
+    /// If the data cannot be used, training diverges, there is no fit, or `progress` says stop.
     pub fn prepare(
         &self,
         progress: &mut dyn FnMut(Preparation) -> ControlFlow<()>,
     ) -> Result<Option<Artifact>, PrepareError> {
-        let LandscapeSpec::Mlp(mlp) = &self.landscape else { return Ok(None) };
-        let examples = Arc::new(examples(&mlp.data, &self.sources)?);
-        let hidden = usize::try_from(mlp.hidden).unwrap_or(usize::MAX);
-        let shape = Shape { inputs: examples.features(), hidden, classes: examples.classes() };
-        let model = Model::new(shape, mlp.activation.into(), mlp.loss.into(), mlp.weight_decay, Arc::clone(&examples))
-            .map_err(PrepareError::Network)?;
-        let Trained { theta, loss, gradient_norm } = minimum(mlp, &model, &self.sources, progress)?;
-        let (largest, smallest) = extremes(&model, &theta, progress)?;
-        let (noise, trace_error) = noise(&model, &theta, largest.iterations, progress)?;
-        Ok(Some(Artifact {
-            landscape_id: self.physics().landscape_id(),
-            shape,
-            activation: mlp.activation,
-            loss_function: mlp.loss,
-            weight_decay: mlp.weight_decay,
-            theta,
-            examples,
-            loss,
-            gradient_norm,
-            lambda_max: largest.value,
-            lambda_max_residual: largest.residual,
-            lambda_min: smallest.value,
-            lambda_min_residual: smallest.residual,
-            noise,
-            trace_error,
-        }))
+        let Some(data) = self.landscape.data() else { return Ok(None) };
+        let examples = Arc::new(examples(data, &self.sources)?);
+        let network = match &self.landscape {
+            LandscapeSpec::Mlp(mlp) => Some(network(mlp, &examples, &self.sources, progress)?),
+            LandscapeSpec::LinearRegression(regression) => {
+                LinearRegression::new(&examples, regression.design()).map_err(PrepareError::Regression)?;
+                None
+            }
+            LandscapeSpec::Quadratic { .. } | LandscapeSpec::DoubleWell { .. } | LandscapeSpec::Quartic { .. } => None,
+        };
+        Ok(Some(Artifact { landscape_id: self.physics().landscape_id(), examples, network }))
     }
 }
 
-/// The examples as the network sees them.
+/// θ* of a perceptron, and what is known of L there.
+fn network(
+    mlp: &MlpSpec,
+    examples: &Arc<Examples>,
+    sources: &Sources,
+    progress: &mut dyn FnMut(Preparation) -> ControlFlow<()>,
+) -> Result<Network, PrepareError> {
+    let hidden = usize::try_from(mlp.hidden).unwrap_or(usize::MAX);
+    let shape = Shape { inputs: examples.features(), hidden, classes: examples.classes() };
+    let model = Model::new(shape, mlp.activation.into(), mlp.loss.into(), mlp.weight_decay, Arc::clone(examples))
+        .map_err(PrepareError::Network)?;
+    let Trained { theta, loss, gradient_norm } = minimum(mlp, &model, sources, progress)?;
+    let (largest, smallest) = extremes(&model, &theta, progress)?;
+    let (noise, trace_error) = noise(&model, &theta, largest.iterations, progress)?;
+    Ok(Network {
+        shape,
+        activation: mlp.activation,
+        loss_function: mlp.loss,
+        weight_decay: mlp.weight_decay,
+        theta,
+        loss,
+        gradient_norm,
+        lambda_max: largest.value,
+        lambda_max_residual: largest.residual,
+        lambda_min: smallest.value,
+        lambda_min_residual: smallest.residual,
+        noise,
+        trace_error,
+    })
+}
+
+/// The examples as the landscape sees them.
 fn examples(data: &DataSpec, sources: &Sources) -> Result<Examples, PrepareError> {
     let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
     let drawn = match data.source {

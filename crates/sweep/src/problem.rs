@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
+use taugrid_escape::data::Examples;
 use taugrid_escape::domain::Domain;
 use taugrid_escape::dynamics::{self, Dynamics};
 use taugrid_escape::landscape::Curvature;
 use taugrid_escape::landscape::mlp::{self, Mlp, MlpError};
 use taugrid_escape::landscape::quadratic::Quadratic;
+use taugrid_escape::landscape::regression::{LinearRegression, RegressionError};
 use taugrid_escape::landscape::well::Well;
 use taugrid_escape::problem::{self, AnyLandscape, CellProblem};
 use taugrid_escape::scale::Scale;
 
-use crate::artifact::Artifact;
+use crate::artifact::{Artifact, Network};
 use crate::cell::Cell;
 use crate::physics::Physics;
 use crate::spec::{
@@ -25,12 +27,15 @@ pub enum LandscapeError {
     /// Curvatures that make no bowl. Physics that were checked have none.
     #[error("the landscape's curvatures are not all finite and positive")]
     Eigenvalues,
-    /// A perceptron needs its artifact.
+    /// A landscape of examples needs its artifact.
     #[error("the landscape needs its artifact, and none is given")]
     NoArtifact,
     /// The artifact is that of another landscape.
     #[error("the artifact belongs to another landscape: its {0} differs")]
     OtherLandscape(&'static str),
+    /// The examples have no least squares.
+    #[error("failed to fit the regression: {0}")]
+    Regression(RegressionError),
     /// The parts of the artifact do not fit together.
     #[error("failed to build the network: {0}")]
     Network(MlpError),
@@ -64,14 +69,24 @@ impl Physics {
                 well(Well::double(*barrier, *half_width, transverse))
             }
             LandscapeSpec::Quartic { eigenvalues, quartic } => well(Well::quartic(eigenvalues, *quartic)),
+            LandscapeSpec::LinearRegression(spec) => {
+                let artifact = self.own(artifact)?;
+                let regression = LinearRegression::new(&artifact.examples, spec.design());
+                regression.map(|data| AnyLandscape::Regression(Arc::new(data))).map_err(LandscapeError::Regression)
+            }
             LandscapeSpec::Mlp(spec) => {
-                let artifact = artifact.ok_or(LandscapeError::NoArtifact)?;
-                if artifact.landscape_id != self.landscape_id() {
-                    return Err(LandscapeError::OtherLandscape("identity"));
-                }
-                perceptron(spec, artifact).map(|mlp| AnyLandscape::Mlp(Arc::new(mlp)))
+                let artifact = self.own(artifact)?;
+                let network = artifact.network.as_ref().ok_or(LandscapeError::OtherLandscape("kind"))?;
+                perceptron(spec, network, &artifact.examples).map(|mlp| AnyLandscape::Mlp(Arc::new(mlp)))
             }
         }
+    }
+
+    /// The artifact, which is to be there and that of this landscape.
+    fn own<'a>(&self, artifact: Option<&'a Artifact>) -> Result<&'a Artifact, LandscapeError> {
+        let artifact = artifact.ok_or(LandscapeError::NoArtifact)?;
+        let own = artifact.landscape_id == self.landscape_id();
+        if own { Ok(artifact) } else { Err(LandscapeError::OtherLandscape("identity")) }
     }
 
     /// What to simulate for `cell` on the landscape that [`Self::landscape`] built; its trials' streams are keyed by
@@ -108,36 +123,36 @@ fn well(well: Option<Well>) -> Result<AnyLandscape, LandscapeError> {
     well.map(|well| AnyLandscape::Well(Arc::new(well))).ok_or(LandscapeError::Eigenvalues)
 }
 
-/// The perceptron in `artifact`, which says it is that of `spec`.
-fn perceptron(spec: &MlpSpec, artifact: &Artifact) -> Result<Mlp, LandscapeError> {
+/// The perceptron `network` on `examples`, which says it is that of `spec`.
+fn perceptron(spec: &MlpSpec, network: &Network, examples: &Arc<Examples>) -> Result<Mlp, LandscapeError> {
     for (what, same) in [
-        ("width", artifact.shape.hidden as u64 == spec.hidden),
-        ("activation", artifact.activation == spec.activation),
-        ("loss", artifact.loss_function == spec.loss),
-        ("weight decay", artifact.weight_decay == spec.weight_decay),
+        ("width", network.shape.hidden as u64 == spec.hidden),
+        ("activation", network.activation == spec.activation),
+        ("loss", network.loss_function == spec.loss),
+        ("weight decay", network.weight_decay == spec.weight_decay),
     ] {
         if !same {
             return Err(LandscapeError::OtherLandscape(what));
         }
     }
     let curvature = Curvature {
-        lambda_max: artifact.lambda_max,
-        lambda_min: Some(artifact.lambda_min),
-        trace: Some(artifact.noise.trace_hessian),
-        gradient_norm: artifact.gradient_norm,
-        noise: Some(artifact.noise),
+        lambda_max: network.lambda_max,
+        lambda_min: Some(network.lambda_min),
+        trace: Some(network.noise.trace_hessian),
+        gradient_norm: network.gradient_norm,
+        noise: Some(network.noise),
     };
     let mlp = Mlp::new(
-        artifact.shape,
-        artifact.activation.into(),
-        artifact.loss_function.into(),
-        artifact.weight_decay,
-        Arc::clone(&artifact.examples),
-        artifact.theta.clone(),
+        network.shape,
+        network.activation.into(),
+        network.loss_function.into(),
+        network.weight_decay,
+        Arc::clone(examples),
+        network.theta.clone(),
         curvature,
     )
     .map_err(LandscapeError::Network)?;
-    let (here, there) = (mlp.loss_at_minimum(), artifact.loss);
+    let (here, there) = (mlp.loss_at_minimum(), network.loss);
     if here.to_bits() == there.to_bits() { Ok(mlp) } else { Err(LandscapeError::Arithmetic { here, there }) }
 }
 

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
-use taugrid_sweep::{Artifact, BuiltLandscape, LandscapeError, Physics, Preparation, Sweep};
+use taugrid_sweep::{Artifact, BuiltLandscape, LandscapeError, Network, Physics, Preparation, PrepareError, Sweep};
 
 const SWEEP: &str = "\
 name: small
@@ -35,7 +35,11 @@ fn sweep(text: &str) -> Sweep {
 }
 
 fn prepared(sweep: &Sweep) -> Artifact {
-    sweep.prepare(&mut |_| ControlFlow::Continue(())).expect("it trains").expect("an mlp has one")
+    sweep.prepare(&mut |_| ControlFlow::Continue(())).expect("it trains").expect("data have one")
+}
+
+fn network(artifact: &Artifact) -> &Network {
+    artifact.network.as_ref().expect("an mlp has one")
 }
 
 #[test]
@@ -48,20 +52,21 @@ fn an_artifact_is_made_the_same_each_time_and_survives_the_wire() {
         })
         .expect("it trains")
         .expect("an mlp has one");
-    assert_eq!(artifact.theta.len(), 4 * (3 + 1 + 2) + 2);
+    let found = network(&artifact);
+    assert_eq!(found.theta.len(), 4 * (3 + 1 + 2) + 2);
     assert!(artifact.examples.inputs().iter().all(|x| x.abs() <= 2.0));
-    assert!(artifact.lambda_max > 0.0 && artifact.lambda_max_residual <= 1e-8 * artifact.lambda_max, "{artifact:?}");
+    assert!(found.lambda_max > 0.0 && found.lambda_max_residual <= 1e-8 * found.lambda_max, "{found:?}");
     let losses: Vec<f64> = told
         .iter()
         .filter_map(|step| if let Preparation::Training { loss, .. } = step { Some(*loss) } else { None })
         .collect();
     assert_eq!(losses.len(), 201);
     assert!(losses[200] < 0.3 * losses[0], "{losses:?}");
-    assert_eq!(artifact.loss, losses[200]);
+    assert_eq!(found.loss, losses[200]);
     let products = told.iter().filter(|step| matches!(step, Preparation::Curvature { .. })).count();
     // d products span the whole space: λmin is exact.
-    assert!(products > 1 && products <= artifact.theta.len(), "{products}");
-    assert!(artifact.lambda_min < artifact.lambda_max && artifact.lambda_min_residual <= 1e-6 * artifact.lambda_max);
+    assert!(products > 1 && products <= found.theta.len(), "{products}");
+    assert!(found.lambda_min < found.lambda_max && found.lambda_min_residual <= 1e-6 * found.lambda_max);
     assert!(matches!(told.last(), Some(Preparation::Noise { probe: 30, probes: 30 })));
 
     let bytes = artifact.encode();
@@ -83,10 +88,12 @@ fn cross_entropy_goes_all_the_way() {
     let bytes = artifact.encode();
     assert_eq!(Artifact::decode(&bytes).expect("its own"), artifact);
     // Of two classes, and θ far from having learnt them.
-    assert!((0.05..0.7).contains(&artifact.loss), "{}", artifact.loss);
+    let loss = network(&artifact).loss;
+    assert!((0.05..0.7).contains(&loss), "{loss}");
     let physics = Physics::from_json(&entropy.physics().to_json()).expect("its own");
     assert!(physics.landscape(Some(&artifact)).is_ok());
-    let other = Artifact { loss_function: taugrid_sweep::Loss::Mse, ..artifact };
+    let mut other = artifact;
+    other.network.as_mut().expect("an mlp has one").loss_function = taugrid_sweep::Loss::Mse;
     assert!(matches!(physics.landscape(Some(&other)), Err(LandscapeError::OtherLandscape("loss"))));
     // Where it is the mean squared error, the artifact is what it was before there was another.
     let bytes = prepared(&squared).encode();
@@ -99,7 +106,7 @@ fn the_landscape_and_its_problems_are_built_from_what_goes_over_the_wire() {
     let artifact = Artifact::decode(&prepared(&here).encode()).expect("its own");
     let physics = Physics::from_json(&here.physics().to_json()).expect("its own");
     let landscape = physics.landscape(Some(&artifact)).expect("it fits");
-    assert_eq!(landscape.curvature().lambda_max, artifact.lambda_max);
+    assert_eq!(landscape.curvature().lambda_max, network(&artifact).lambda_max);
     assert_eq!(here.cells().len(), 4);
     for cell in here.cells() {
         let problem = physics.problem(&cell, &landscape);
@@ -111,7 +118,7 @@ fn the_landscape_and_its_problems_are_built_from_what_goes_over_the_wire() {
     let other = sweep(&SWEEP.replace("hidden: 4", "hidden: 5")).physics();
     assert!(matches!(other.landscape(Some(&artifact)), Err(LandscapeError::OtherLandscape(_))));
     let mut elsewhere = artifact.clone();
-    elsewhere.loss *= 1.0 + f64::EPSILON;
+    elsewhere.network.as_mut().expect("an mlp has one").loss *= 1.0 + f64::EPSILON;
     assert!(matches!(physics.landscape(Some(&elsewhere)), Err(LandscapeError::Arithmetic { .. })));
 }
 
@@ -129,7 +136,8 @@ fn a_quadratic_needs_no_artifact() {
 /// θ* written as PyTorch would write it and loaded again is the θ* it was, with the curvature it had.
 #[test]
 fn a_minimum_can_be_loaded() {
-    let trained = prepared(&sweep(SWEEP));
+    let artifact = prepared(&sweep(SWEEP));
+    let trained = network(&artifact);
     let tensors = trained.shape.to_tensors(&trained.theta).expect("its own shape");
     let parts: [(&str, &[usize], &[f64]); 4] = [
         ("0.weight", &[4, 3], &tensors.fc1_weight),
@@ -146,9 +154,10 @@ fn a_minimum_can_be_loaded() {
         .expect("writes");
     let text = SWEEP.replace("{train: {epochs: 200, learning_rate: 0.5, seed: 1}}", "{load: theta.safetensors}");
     let sweep = Sweep::parse(&text, &folder.path().join("s.yaml")).expect("good");
-    let loaded = prepared(&sweep);
+    let other = prepared(&sweep);
+    let loaded = network(&other);
     assert_eq!((&loaded.theta, loaded.loss, loaded.lambda_max), (&trained.theta, trained.loss, trained.lambda_max));
-    assert_ne!(loaded.landscape_id, trained.landscape_id);
+    assert_ne!(other.landscape_id, artifact.landscape_id);
 }
 
 #[test]
@@ -264,6 +273,6 @@ fn preparation_stops_when_told_to_in_training_and_after() {
         |step| matches!(step, Preparation::Curvature { .. }),
         |step| matches!(step, Preparation::Noise { probe: 3, .. }),
     ] {
-        assert!(matches!(stops(at), Err(taugrid_sweep::PrepareError::Stopped)));
+        assert!(matches!(stops(at), Err(PrepareError::Stopped)));
     }
 }

@@ -53,6 +53,21 @@ fn the_hessian_scales_with_alpha_times_beta() {
     assert_close(values.trace, 36.0);
 }
 
+/// H* of standardized features has 1 on its diagonal, the intercept's among them.
+#[test]
+fn a_regression_is_a_quadratic_that_knows_its_noise() {
+    let regression = "{kind: linear-regression, data: {synthetic: {examples: 60, features: 2, classes: 2, seed: 1}, \
+                      standardize: true}}";
+    let values = facts(regression, BALL).effective(&cell(HESSIAN));
+    assert!((values.trace.expect("known") - 12.0 * 3.0).abs() < 1e-12);
+    let lambda_min = values.lambda_min.expect("known");
+    assert!(lambda_min > 0.0 && lambda_min <= 12.0 && values.lambda_max >= 12.0);
+    assert_close(values.depth, 0.5 * lambda_min * 0.16);
+    assert_close(values.exponent_freidlin_wentzell, 20.0 * 0.16);
+    assert!(values.noise_trace.is_some() && values.noise_alignment.is_some_and(|cosine| cosine > 0.0 && cosine < 1.0));
+    assert!(values.noise_distance.is_some());
+}
+
 #[test]
 fn the_gradient_scales_with_beta_root_alpha() {
     assert_eq!(on_quadratic(HESSIAN, SUBLEVEL).gradient_norm, 0.0);

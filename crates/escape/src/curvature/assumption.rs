@@ -16,18 +16,31 @@ pub struct NoiseVersusHessian {
     pub trace_noise: f64,
     /// tr H.
     pub trace_hessian: f64,
-    /// ‖C‖, Frobenius: the root of an unbiased estimate of ‖C‖².
+    /// ‖C‖, Frobenius: the root of an unbiased estimate of ‖C‖², where there are probes.
     pub noise_norm: f64,
     /// ‖H‖, likewise.
     pub hessian_norm: f64,
     /// ⟨C, H⟩ = tr CH.
     pub inner: f64,
     /// The probes that this was estimated from. Over normals, the relative standard error of a trace is at most
-    /// √(2/probes)·‖·‖/tr.
+    /// √(2/probes)·‖·‖/tr. 0 where all of it is exact, of C and H themselves.
     pub probes: usize,
 }
 
 impl NoiseVersusHessian {
+    /// The numbers of C itself, d × d, in the eigenbasis of H, whose eigenvalues are given.
+    pub fn exact(noise: &[f64], eigenvalues: &[f64]) -> Self {
+        let diagonal = || noise.iter().step_by(eigenvalues.len() + 1);
+        Self {
+            trace_noise: diagonal().sum(),
+            trace_hessian: eigenvalues.iter().sum(),
+            noise_norm: dot(noise, noise).sqrt(),
+            hessian_norm: dot(eigenvalues, eigenvalues).sqrt(),
+            inner: diagonal().zip(eigenvalues).map(|(c, h)| c * h).sum(),
+            probes: 0,
+        }
+    }
+
     /// tr CH/(‖C‖‖H‖), the cosine of the angle between C and H: 1 if and only if C is H times a positive number, which
     /// is as much of Assumption 2 as does not depend on β. Never above 1 but for rounding. NaN if either is 0.
     pub fn alignment(&self) -> f64 {
@@ -133,6 +146,17 @@ mod tests {
                 assert!((found.distance(alpha, beta) - (beta - 1.0_f64).abs()).abs() < 1e-12);
             }
         }
+    }
+
+    #[test]
+    fn matrices_that_are_formed_need_no_probes() {
+        let found = NoiseVersusHessian::exact(&[2.0, 1.0, 1.0, 3.0], &[4.0, 0.5]);
+        assert_eq!((found.trace_noise, found.trace_hessian, found.inner), (5.0, 4.5, 9.5));
+        assert_eq!((found.noise_norm, found.hessian_norm), (15.0_f64.sqrt(), 16.25_f64.sqrt()));
+        // Of diagonal matrices, what one probe of signs finds.
+        let (c, h) = ([2.0, 0.0, 1.0], [1.0, 3.0, -1.0]);
+        let exact = NoiseVersusHessian::exact(&[2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0], &h);
+        assert_eq!(NoiseVersusHessian { probes: 1, ..exact }, of(&c, &h, 1));
     }
 
     #[test]

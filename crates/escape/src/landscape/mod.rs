@@ -64,6 +64,7 @@ pub struct Curvature {
     pub trace: Option<f64>,
     /// ‖∇L(θ*)‖: how far θ* is from being a minimum.
     pub gradient_norm: f64,
-    /// How far the covariance of the examples' gradients is from H* (Assumption 2), where there are examples.
+    /// How far the covariance of the examples' gradients is from H* (Assumption 2), where there are examples. Of a network
+    /// it is estimated.
     pub noise: Option<NoiseVersusHessian>,
 }

@@ -94,6 +94,11 @@ impl Sources {
         }
     }
 
+    /// The names of the features, where the file has a header.
+    pub(crate) fn feature_names(&self) -> Option<&[String]> {
+        self.table.as_ref()?.names.as_deref()
+    }
+
     /// d of a perceptron.
     pub(crate) fn parameters(&self, mlp: &MlpSpec) -> Option<u64> {
         let [features, classes] = self.features_and_classes(&mlp.data.source)?;

@@ -27,6 +27,8 @@ pub(crate) struct Table {
     /// The column of the labels, from 0.
     pub(crate) label: usize,
     pub(crate) features: usize,
+    /// What the header calls them.
+    pub(crate) names: Option<Vec<String>>,
     /// Examples × features, row by row.
     pub(crate) inputs: Vec<f64>,
     /// The class of each example.
@@ -131,6 +133,7 @@ pub(crate) fn read(bytes: &[u8], label: &LabelColumn) -> Result<Table, Vec<Fault
         sha256: file::sha256(bytes),
         label: label_at,
         features: width - 1,
+        names: header.map(|header| features(&header, label_at).map(|(_, name)| name.to_owned()).collect()),
         inputs,
         labels: names.iter().filter_map(|name| classes.get(name).copied()).collect(),
         classes: classes.into_keys().map(str::to_owned).collect(),

@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::data::DataSpec;
 use super::dense;
-use super::mlp::{self, DataSpec, MlpSpec, SEED};
+use super::mlp::{self, MlpSpec, SEED};
 use super::range::{self, Spacing};
+use super::regression::{self, RegressionSpec};
 use crate::data::Sources;
 use crate::error::Problems;
 use crate::yaml::{Fields, Node, Real, Value, Whole, number};
@@ -41,6 +43,8 @@ pub enum LandscapeSpec {
         /// q; below 0 there are saddles at θ_0 = ±√(h_0/|q|).
         quartic: f64,
     },
+    /// The least-squares loss of a linear model on examples.
+    LinearRegression(RegressionSpec),
     /// The training loss of a multilayer perceptron.
     Mlp(MlpSpec),
 }
@@ -59,10 +63,12 @@ const SPECTRUM: &str = "{dim: 100, max: 1.0, min: 0.01, spacing: geometric}";
 
 /// The landscape at `node`; the files it names are read into `sources`.
 pub(crate) fn read(node: &Node, sources: &mut Sources, problems: &mut Problems) -> Option<LandscapeSpec> {
-    match node.kind("landscape", &["quadratic", "double-well", "quartic", "mlp"], &[], EXAMPLE, problems)? {
+    let known = ["quadratic", "double-well", "quartic", "linear-regression", "mlp"];
+    match node.kind("landscape", &known, &[], EXAMPLE, problems)? {
         "quadratic" => quadratic(node, problems),
         "double-well" => double_well(node, problems),
         "quartic" => quartic(node, problems),
+        "linear-regression" => regression::read(node, sources, problems).map(LandscapeSpec::LinearRegression),
         _ => mlp::read(node, sources, problems).map(LandscapeSpec::Mlp),
     }
 }
@@ -203,6 +209,7 @@ impl LandscapeSpec {
             LandscapeSpec::Quartic { eigenvalues, quartic } => (!quartic.is_finite())
                 .then(|| format!("landscape.quartic: {quartic} is not finite"))
                 .or_else(|| complaint("eigenvalues", eigenvalues, 1)),
+            LandscapeSpec::LinearRegression(regression) => regression.complaint(),
             LandscapeSpec::Mlp(mlp) => mlp.complaint(),
         }
     }
@@ -210,6 +217,7 @@ impl LandscapeSpec {
     /// The examples it is made of, if it is.
     pub(crate) fn data(&self) -> Option<&DataSpec> {
         match self {
+            LandscapeSpec::LinearRegression(regression) => Some(&regression.data),
             LandscapeSpec::Mlp(mlp) => Some(&mlp.data),
             LandscapeSpec::Quadratic { .. } | LandscapeSpec::DoubleWell { .. } | LandscapeSpec::Quartic { .. } => None,
         }
@@ -221,6 +229,7 @@ impl LandscapeSpec {
             LandscapeSpec::Quadratic { .. } => "quadratic",
             LandscapeSpec::DoubleWell { .. } => "double-well",
             LandscapeSpec::Quartic { .. } => "quartic",
+            LandscapeSpec::LinearRegression(_) => "linear-regression",
             LandscapeSpec::Mlp(_) => "mlp",
         }
     }

@@ -4,13 +4,16 @@
 //! | --- | --- |
 //! | [`landscape`] | which landscape; quadratics by their eigenvalues or a spectrum, wells |
 //! | [`dense`] | quadratics by their Hessian, or under a rotation |
-//! | [`mlp`] | the multilayer perceptron, its data and its minimum |
+//! | [`data`] | examples: from a file or drawn |
+//! | [`regression`] | linear regression on examples |
+//! | [`mlp`] | the multilayer perceptron and its minimum |
 //! | [`domain`] | balls and sublevel sets |
 //! | [`dtype`] | f32 or f64 |
 //! | [`dynamics`] | the stepping rules |
 //! | [`range`] | `{from, to, points, spacing}` |
 //! | [`grid`] | the axes α, β, η, B and their combination |
 
+mod data;
 pub(crate) mod dense;
 mod domain;
 mod dtype;
@@ -19,13 +22,16 @@ mod grid;
 mod landscape;
 mod mlp;
 mod range;
+mod regression;
 
+pub use data::{DataSource, DataSpec};
 pub use domain::DomainSpec;
 pub use dtype::Dtype;
 pub use dynamics::{Coordinates, Covariance, DynamicsSpec};
 pub use grid::{Grid, Point};
 pub use landscape::LandscapeSpec;
-pub use mlp::{Activation, DataSource, DataSpec, Loss, MinimumSpec, MlpSpec};
+pub use mlp::{Activation, Loss, MinimumSpec, MlpSpec};
+pub use regression::RegressionSpec;
 
 pub(crate) use domain::read as read_domain;
 pub(crate) use dtype::read as read_dtype;

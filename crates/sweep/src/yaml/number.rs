@@ -35,6 +35,11 @@ impl Real {
             _ => None,
         }
     }
+
+    /// The same, for a `value` that did not come from a sweep file, with the `path` where it would stand in one.
+    pub(crate) fn complaint_of(self, path: &str, value: f64) -> Option<String> {
+        self.complaint(value).map(|complaint| format!("{path}: {value} {complaint}"))
+    }
 }
 
 /// The finite number of any sign at `node`, or a problem; `rule` is as in [`Real`].
@@ -58,6 +63,12 @@ pub(crate) struct Whole {
 }
 
 impl Whole {
+    /// What is wrong with a `value` that did not come from a sweep file, and would stand at `path` in one, if anything.
+    pub(crate) fn complaint_of(self, path: &str, value: u64) -> Option<String> {
+        let fine = (self.min..=self.max).contains(&value);
+        (!fine).then(|| format!("{path}: {value} is out of bounds; {}", self.rule))
+    }
+
     /// The number at `node`, or a problem.
     pub(crate) fn read(self, node: &Node, problems: &mut Problems) -> Option<u64> {
         let complaint = match number(node) {

@@ -1,5 +1,6 @@
 //! `taugrid plan`: validates a sweep file, and says what it would take.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ const COORDINATE_STEPS_A_SECOND: f64 = 2e9;
 
 pub(crate) fn run(path: &Path, as_json: bool) -> Result<Exit, Failure> {
     let sweep = Sweep::load(path).map_err(Failure::usage)?;
+    check_fit(&sweep)?;
     let cells = sweep.cells();
     let steps = predict(&sweep, &cells);
     let seconds = steps.map(|(steps, dim)| steps * dim / COORDINATE_STEPS_A_SECOND);
@@ -53,6 +55,14 @@ pub(crate) fn run(path: &Path, as_json: bool) -> Result<Exit, Failure> {
         ))?,
     }
     Ok(Exit::Done)
+}
+
+/// Whether a regression can be fitted, which its data decide; a perceptron's training would take too long to be tried.
+fn check_fit(sweep: &Sweep) -> Result<(), Failure> {
+    if let LandscapeSpec::LinearRegression(_) = sweep.landscape {
+        sweep.prepare(&mut |_| ControlFlow::Continue(())).map_err(Failure::usage)?;
+    }
+    Ok(())
 }
 
 /// Steps of all trials together, and the dimension, where the landscape has a closed form.
