@@ -1,6 +1,9 @@
 //! Chains and SDEs of quadratic cells, as they are simulated, against their exact mean exit times: every factor of α, β, η
 //! and B in drift, noise and domain.
 
+// A broken expectation should end the run, in what tests share as in them.
+#![allow(clippy::expect_used)]
+
 mod rig;
 
 use proptest::prelude::*;

@@ -17,6 +17,9 @@
 //! Lemma 5, E[ν] − E[τ] = O(√η), is of the second kind; Theorem 3, to prove which it is used, takes the limit of the first.
 //! There E[ν] − E[τ] grows as E[τ] does; (η/B) log E[ν] has the limit of (η/B) log E[τ] all the same, for the ratio is bounded.
 
+// A broken expectation should end the run, in what tests share as in them.
+#![allow(clippy::expect_used)]
+
 mod rig;
 
 use rig::{HESSIAN, ball, bowl, cell};

@@ -1,6 +1,9 @@
 //! Every landscape through the trait: its gradient against differences of its loss, and its Hessian at θ* against what
 //! `curvature` says.
 
+// A broken expectation should end the run, in what tests share as in them.
+#![allow(clippy::expect_used)]
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
