@@ -6,11 +6,17 @@
 
 mod rig;
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use rig::{BOTH, bowl, cell, measure};
+use taugrid_escape::data::Examples;
 use taugrid_escape::domain::Domain;
 use taugrid_escape::dynamics::{Covariance, Dynamics};
-use taugrid_escape::problem::{CellProblem, Dtype};
+use taugrid_escape::exact::{Motion, mean_exit};
+use taugrid_escape::landscape::regression::{Design, LinearRegression};
+use taugrid_escape::problem::{AnyLandscape, CellProblem, Dtype};
+use taugrid_escape::rng::{Stream, StreamKey};
 use taugrid_escape::scale::Scale;
 
 const TRIALS: u64 = 10_000;
@@ -133,5 +139,46 @@ fn fifty_dimensions() {
         let drawn = (1.7, 0.6, 3, 0.1, exponent, ball, false);
         chain(&[1.3; 50], drawn);
         sde(&[1.3; 50], drawn);
+    }
+}
+
+/// Data with one input: C at θ*, which `frozen` keeps, is β²α (1/N) Σ r_i² x_i², from the definition. So its pull, its noise and
+/// its domain are those of a cell whose exact mean is known.
+#[test]
+fn the_frozen_covariance_of_examples_on_a_line() {
+    let (n, alpha, beta, eta, batch_size) = (12, 1.7, 0.6, 0.2, 3);
+    let mut stream = Stream::new(StreamKey::derive(4, 5), 6);
+    let inputs: Vec<f64> = (0..n).map(|_| stream.normal()).collect();
+    let labels: Vec<u32> = (0..n as u32).map(|i| i % 3).collect();
+    let per_example = 1.0 / n as f64;
+    let h = per_example * inputs.iter().map(|x| x * x).sum::<f64>();
+    let theta = per_example / h * inputs.iter().zip(&labels).map(|(x, y)| x * f64::from(*y)).sum::<f64>();
+    let slopes = inputs.iter().zip(&labels).map(|(x, y)| (x * theta - f64::from(*y)) * x);
+    let covariance = beta * beta * alpha * per_example * slopes.map(|slope| slope * slope).sum::<f64>();
+    let examples = Examples::new(inputs, labels, 1, 3).expect("valid");
+    let design = Design { target: None, intercept: false, weight_decay: 0.0 };
+    let regression = LinearRegression::new(&examples, design).expect("it can be fitted");
+    let landscape = AnyLandscape::Regression(Arc::new(regression));
+
+    let (radius, depth, rate) = (0.3, 0.04, alpha * beta * h);
+    let noise = (eta * covariance / f64::from(batch_size)).sqrt();
+    for (domain, unit) in [
+        (Domain::Ball { radius, follows_alpha: true }, radius / alpha.sqrt()),
+        (Domain::Sublevel { depth }, (2.0 * depth / (alpha * h)).sqrt()),
+    ] {
+        let scale = Scale { alpha, beta };
+        let at = |dynamics| CellProblem {
+            scale,
+            batch_size: u64::from(batch_size as u32),
+            ..cell(landscape.clone(), domain, dynamics, eta)
+        };
+        let steps = mean_exit(Motion::Chain { pull: &[eta * rate], noise: &[eta.sqrt() * noise / unit] });
+        let exact = eta * steps.expect("resolved").value;
+        let chain = at(Dynamics::GaussianSgd(Covariance::Frozen));
+        measure(&chain, TRIALS).assert_meets(exact, 4.5, 0.0, &format!("frozen, {domain:?}"));
+        // Here the scheme is Euler and Maruyama's own, whose bias at λh = 0.006 and an exponent of 1 or 2 is below 1 %.
+        let time = mean_exit(Motion::Diffusion { pull: &[rate], noise: &[noise / unit] });
+        let sde = at(Dynamics::Sde { covariance: Covariance::Frozen, substeps: 32 });
+        measure(&sde, 3000).assert_meets(time.expect("resolved").value, 4.5, 0.01, &format!("frozen sde, {domain:?}"));
     }
 }
