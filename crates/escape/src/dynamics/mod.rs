@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | [`sgd`] | θ ← θ − η ∇L_B(θ) | Eq. 1 |
 //! | [`gaussian_sgd`] | θ ← θ − η ∇L(θ) + η √(C/B) · N(0, I) | Eq. 2; with C = I the proxy system, Eq. 4 |
-//! | [`Dynamics::Sde`] | Euler–Maruyama of dθ = −∇L dt + √(η/B) C^½ dw with step η/substeps | Eq. 3 |
+//! | [`Dynamics::Sde`] | dθ = −∇L dt + √(η/B) C^½ dw, in steps of η/substeps | Eq. 3 |
 //! | [`Dynamics::LevySgd`] | as Gaussian SGD, with symmetric stable noise in the Gaussian's place | Table 1, Nguyen et al. 2019 |
 //!
 //! A step works on [`State`], which holds both x = θ − θ* and z = √α x, and must keep the two in step. What a
@@ -28,8 +28,9 @@ pub enum Dynamics {
     Sgd,
     /// Gradient descent with Gaussian noise of a covariance (Eq. 2, and Eq. 4 discretised).
     GaussianSgd(Covariance),
-    /// The stochastic differential equation (Eq. 3, and Eq. 4) by Euler and Maruyama's scheme. A *step* is a step of the
-    /// scheme and lasts η/substeps. Exits are seen at steps alone, which would make them late by O(√step); the boundary
+    /// The stochastic differential equation (Eq. 3, and Eq. 4): on quadratics by its exact transition, on wells by the
+    /// exponential Euler–Maruyama scheme, elsewhere by Euler and Maruyama's. A *step* is a step of the scheme and lasts
+    /// η/substeps. Exits are seen at steps alone, which would make them late by O(√step); the boundary
     /// is drawn in by as much (Gobet & Menozzi 2010).
     Sde {
         /// C.

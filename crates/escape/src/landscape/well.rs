@@ -44,7 +44,7 @@ impl Term {
     }
 
     /// The stationary points other than 0, from left to right.
-    fn stationary(self) -> Vec<f64> {
+    pub(crate) fn stationary(self) -> Vec<f64> {
         if self.q == 0.0 {
             return if self.b == 0.0 { Vec::new() } else { vec![-self.h / self.b] };
         }

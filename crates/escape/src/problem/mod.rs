@@ -1,6 +1,9 @@
 //! A cell as the core sees it, and the way from there to something that can be simulated.
 
+mod exact;
 mod separable;
+
+pub use exact::ExactExit;
 
 use std::fmt;
 use std::sync::Arc;
