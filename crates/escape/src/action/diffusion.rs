@@ -10,8 +10,8 @@ pub trait Diffusion {
     /// L(θ* + x), up to a constant; x of length n.
     fn loss(&self, x: &[f64]) -> f64;
 
-    /// ∇L(θ* + x) into `out`, both of length n. Second derivatives are taken from it by central differences: where
-    /// it jumps, as on a single ReLU's kink, a minimisation need not converge (it says so); the mean of many does.
+    /// ∇L(θ* + x) into `out`, both of length n. Second derivatives are taken from it by central differences. Where it
+    /// jumps, as with ReLUs, see [`Resolution::difference`](super::resolution::Resolution::difference).
     fn gradient(&self, x: &[f64], out: &mut [f64]);
 
     /// The n eigenvalues of C, in the order of the coordinates: finite and positive. εC is in length²/time; with

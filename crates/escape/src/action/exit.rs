@@ -104,6 +104,7 @@ pub fn quasipotential_to_boundary<D: Diffusion + ?Sized>(
     resolution: Resolution,
 ) -> Result<Exit, ActionError> {
     check_positive(resolution.tolerance)?;
+    check_positive(resolution.difference)?;
     if resolution.images < 5 || search.images < 5 {
         return Err(ActionError::Images);
     }
@@ -116,6 +117,7 @@ pub fn quasipotential_to_boundary<D: Diffusion + ?Sized>(
         images: search.images,
         tolerance: resolution.tolerance.max(COARSE),
         max_iterations: resolution.max_iterations.min(PATIENCE),
+        ..resolution
     };
     let glance = Resolution { tolerance: resolution.tolerance.max(GLANCE), ..coarse };
     let all = starts(diffusion.dim(), search.axes, &search.directions, search.random, search.seed);
@@ -135,10 +137,11 @@ pub fn quasipotential_to_boundary<D: Diffusion + ?Sized>(
         paths.truncate(count);
     }
 
+    let step = |nodes: &[f64]| Ok(resolution.difference * extent(diffusion, metric, nodes)?);
     let mut best: Option<(usize, Descended)> = None;
     let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
     for (index, _, nodes) in paths {
-        let weighted = Weighted::new(diffusion, metric, extent(diffusion, metric, &nodes)?)?;
+        let weighted = Weighted::new(diffusion, metric, step(&nodes)?)?;
         let Ok(end) = descend(&weighted, &level, nodes, coarse, search.max_steps) else { continue };
         let value = end.relaxed.action;
         outcomes[index].last = Some(value);
@@ -153,7 +156,7 @@ pub fn quasipotential_to_boundary<D: Diffusion + ?Sized>(
     }
     let Some((index, winner)) = best else { return Err(ActionError::Unreached) };
 
-    let weighted = Weighted::new(diffusion, metric, extent(diffusion, metric, &winner.relaxed.nodes)?)?;
+    let weighted = Weighted::new(diffusion, metric, step(&winner.relaxed.nodes)?)?;
     let nodes = winner.relaxed.nodes;
     let fine = descend(&weighted, &level, nodes, resolution, search.max_steps)?;
     // The same endpoint with half the images, for the error of discretisation.
@@ -184,7 +187,7 @@ fn look<D: Diffusion + ?Sized>(
     x: &[f64],
     resolution: Resolution,
 ) -> Option<(f64, Vec<f64>)> {
-    let weighted = Weighted::new(diffusion, metric, norm(x)).ok()?;
+    let weighted = Weighted::new(diffusion, metric, resolution.difference * norm(x)).ok()?;
     let mut energy = Energy::new(&weighted);
     let path = Path::straight(&vec![0.0; x.len()], x, resolution.images).ok()?;
     let nodes = weighted.to_weighted(path.as_slice());

@@ -68,6 +68,7 @@ pub fn quasipotential_from<D: Diffusion + ?Sized>(
 ) -> Result<Quasipotential, ActionError> {
     check_length(diffusion.dim(), path.dim())?;
     check_positive(resolution.tolerance)?;
+    check_positive(resolution.difference)?;
     check_finite(path.end())?;
     if resolution.images < 5 {
         return Err(ActionError::Images);
@@ -76,7 +77,7 @@ pub fn quasipotential_from<D: Diffusion + ?Sized>(
     if extent == 0.0 {
         return Err(ActionError::AtMinimum);
     }
-    let weighted = Weighted::new(diffusion, metric, extent)?;
+    let weighted = Weighted::new(diffusion, metric, resolution.difference * extent)?;
     let mut energy = Energy::new(&weighted);
     let nodes = weighted.to_weighted(path.as_slice());
     let half = Resolution { images: resolution.images / 2 + 1, ..resolution };

@@ -47,7 +47,7 @@ pub(super) fn relax<D: Diffusion + ?Sized>(
     resolution: Resolution,
 ) -> Result<Relaxed, ActionError> {
     let n = energy.weighted.dim();
-    let Resolution { images, tolerance, max_iterations } = resolution;
+    let Resolution { images, tolerance, max_iterations, .. } = resolution;
     for _ in 0..2 {
         let shares = shares(&energy.best_durations(&nodes));
         if shares.len() + 1 != images || uneven(&shares) {

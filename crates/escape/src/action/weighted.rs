@@ -7,16 +7,13 @@ use super::diffusion::Diffusion;
 use super::error::{ActionError, check_variances};
 use super::metric::Metric;
 
-/// Step of the central differences of ∇L, relative to the size of the path: error of 10⁻¹⁰ or so, relative.
-const DIFFERENCE: f64 = 1e-5;
-
 /// A diffusion seen in y.
 pub(super) struct Weighted<'a, D: ?Sized> {
     diffusion: &'a D,
     /// a^½.
     roots: Vec<f64>,
-    /// The length in x that differences are relative to.
-    extent: f64,
+    /// The length in x of half a central difference of ∇L.
+    step: f64,
 }
 
 /// Buffers of length n.
@@ -28,11 +25,11 @@ pub(super) struct Scratch {
 }
 
 impl<'a, D: Diffusion + ?Sized> Weighted<'a, D> {
-    /// `extent` is the distance from θ* in x that matters, for the scale of finite differences.
-    pub(super) fn new(diffusion: &'a D, metric: Metric, extent: f64) -> Result<Self, ActionError> {
+    /// `step` is the length in x of half a central difference of ∇L.
+    pub(super) fn new(diffusion: &'a D, metric: Metric, step: f64) -> Result<Self, ActionError> {
         check_variances(diffusion.variances())?;
         let roots = diffusion.variances().iter().map(|&c| metric.weight(c).sqrt()).collect();
-        Ok(Self { diffusion, roots, extent })
+        Ok(Self { diffusion, roots, step })
     }
 
     pub(super) fn dim(&self) -> usize {
@@ -108,7 +105,7 @@ impl<'a, D: Diffusion + ?Sized> Weighted<'a, D> {
             out.fill(0.0);
             return;
         }
-        let step = DIFFERENCE * self.extent / length;
+        let step = self.step / length;
         for (x, v) in scratch.x.iter_mut().zip(&scratch.direction) {
             *x += step * v;
         }

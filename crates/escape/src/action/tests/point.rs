@@ -113,6 +113,35 @@ fn where_the_hessian_vanishes_v_is_twice_the_height_as_well() {
 }
 
 #[test]
+fn over_kinks_longer_differences_reach_what_can_be_reached() {
+    // A bowl with 30 kinks, ∇L jumping at each: convex, so that V is twice the height with unit noise.
+    let kinks: Vec<[f64; 4]> =
+        (0..30).map(|k| [0, 1, 2, 3].map(|i| f64::from(7 * k * k + 13 * i * k + 5 * i).sin())).collect();
+    let reach = |w: &[f64; 4], x: &[f64]| w[0] * x[0] + w[1] * x[1] + w[2] * x[2] - w[3].abs() - 0.01;
+    let other = kinks.clone();
+    let land = Closures::new(
+        vec![1.0; 3],
+        move |x: &[f64]| {
+            let bowl = 0.25 * x.iter().map(|x| x * x).sum::<f64>();
+            bowl + kinks.iter().map(|w| reach(w, x).max(0.0)).sum::<f64>() / 30.0
+        },
+        move |x: &[f64], out: &mut [f64]| {
+            out.iter_mut().zip(x).for_each(|(g, x)| *g = 0.5 * x);
+            for w in other.iter().filter(|w| reach(w, x) > 0.0) {
+                out.iter_mut().zip(w).for_each(|(g, w)| *g += w / 30.0);
+            }
+        },
+    )
+    .expect("variances are positive");
+    let rough = Resolution { difference: 0.03, tolerance: 1e-3, max_iterations: 300, ..Resolution::default() };
+    for x in [[0.5, 0.3, -0.9], [0.1, -1.2, 0.4], [-1.0, 0.7, 0.3]] {
+        let found = quasipotential(&land, Metric::FreidlinWentzell, &x, rough).expect("a path");
+        assert!(found.converged, "{}", found.residual);
+        assert_close(found.value, 2.0 * land.loss(&x), 3e-3, &format!("{x:?}"));
+    }
+}
+
+#[test]
 fn units_do_not_matter() {
     for (length, scale) in [(1e-6, 1e-8), (1e6, 1e8), (1e-6, 1e8)] {
         let (h, c) = ([scale, 0.1 * scale], [0.5 * scale, 2.0 * scale]);
