@@ -110,7 +110,7 @@ impl LinearRegression {
         let eigen = eigen(&hessian, d).map_err(RegressionError::Eigen)?;
         let ratio = eigen.values[0] / eigen.values[d - 1];
         let collinear = RegressionError::Collinear { ratio };
-        if !(ratio >= LEAST_RATIO) {
+        if ratio.is_nan() || ratio < LEAST_RATIO {
             return Err(collinear);
         }
         let rotated: Vec<f64> =
