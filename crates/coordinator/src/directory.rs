@@ -116,6 +116,8 @@ pub fn survey(path: &Path) -> Result<(String, Vec<CellSummary>), Failure> {
 
 fn summarize_all(dataset: &Dataset, landscape: &BuiltLandscape) -> Result<Vec<CellSummary>, DatasetError> {
     let (manifest, facts) = (dataset.manifest(), Facts::new(dataset.physics(), landscape));
+    let cells: Vec<_> = dataset.cells().iter().filter(|cell| manifest.has_in_sweep(cell.key)).copied().collect();
+    facts.find_exact(&cells);
     let mut summaries = Vec::new();
     dataset.for_each_cell(|cell, rows| {
         // The sweep as it is now: one that shrank keeps the rows that it had.

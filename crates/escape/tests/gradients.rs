@@ -9,7 +9,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use taugrid_escape::curvature::symmetric::eigen;
 use taugrid_escape::data::Examples;
-use taugrid_escape::landscape::mlp::{Activation, Mlp, Model, Shape};
+use taugrid_escape::landscape::mlp::{Activation, Loss, Mlp, Model, Shape};
 use taugrid_escape::landscape::quadratic::Quadratic;
 use taugrid_escape::landscape::regression::{Design, LinearRegression};
 use taugrid_escape::landscape::well::Well;
@@ -128,10 +128,11 @@ proptest! {
 
     #[test]
     fn perceptrons(inputs in 1..4usize, hidden in 1..9usize, classes in 2..4usize, decay in 0.0..0.1f64, seed in any::<u64>()) {
-        for activation in [Activation::Tanh, Activation::Relu] {
+        let losses = [Loss::MeanSquared, Loss::CrossEntropy];
+        for (activation, loss) in [Activation::Tanh, Activation::Relu].into_iter().flat_map(|a| losses.map(|l| (a, l))) {
             let shape = Shape { inputs, hidden, classes };
             let examples = Arc::new(examples(12, inputs, classes, seed));
-            let model = Model::new(shape, activation, decay, examples).expect("valid");
+            let model = Model::new(shape, activation, loss, decay, examples).expect("valid");
             let theta = normals(model.dim(), seed ^ 1);
             let curvature =
                 Curvature { lambda_max: 1.0, lambda_min: None, trace: None, gradient_norm: 0.0, noise: None };

@@ -23,6 +23,8 @@
 //! | wells | by a minimum action method | as above |
 //! | minibatches (Eq. 1) | not known | as C = H, which Assumption 2 takes it for |
 //!
+//! The exact mean exit time is computed where there is a method ([`CellProblem::exact`]).
+//!
 //! Where the paper's exponent differs from the other one, it is printed as the paper prints it: to compare is what the
 //! sweep is for. Heavy tails have neither: their exits are single jumps, and their times a power of the noise.
 
@@ -35,12 +37,17 @@ use std::sync::{Mutex, PoisonError};
 use drift::Descent;
 use taugrid_escape::action::boundary::ExitBoundary;
 use taugrid_escape::action::metric::Metric;
+use rayon::prelude::*;
 use taugrid_escape::problem::CellProblem;
+use taugrid_escape::problem::ExactExit;
 use taugrid_results::{CellSummary, Effective, Row};
-use taugrid_sweep::{BuiltLandscape, Cell, Covariance, DomainSpec, Physics};
+use taugrid_sweep::{BuiltLandscape, Cell, CellKey, Covariance, DomainSpec, Physics};
 
 use crate::estimate::estimate;
 use crate::quasipotential::{Easiest, easiest, scale};
+
+/// With more cells than this, exact means are not computed.
+const MOST_EXACT: usize = 4000;
 
 /// What is known of a sweep's landscape and domain before any trial. What takes a while is found when a cell first asks
 /// for it, and kept: most cells share it.
@@ -52,6 +59,7 @@ pub struct Facts {
     /// V0 of the base landscape, by covariance and radius or depth.
     exits: Mutex<BTreeMap<(&'static str, u64), Option<Easiest>>>,
     descent: Descent,
+    exact: Mutex<BTreeMap<CellKey, ExactExit>>,
 }
 
 impl Facts {
@@ -63,7 +71,19 @@ impl Facts {
             depths: Mutex::default(),
             exits: Mutex::default(),
             descent: Descent::default(),
+            exact: Mutex::default(),
         }
+    }
+
+    /// Computes the exact mean exit times of these cells, where there is a method, in rayon's current pool. At most a second
+    /// each, and none if there are very many cells; cells that were not among them have none.
+    pub fn find_exact(&self, cells: &[Cell]) {
+        if cells.len() > MOST_EXACT {
+            return;
+        }
+        let exact = |cell: &Cell| Some((cell.key, self.problem(cell).exact()?));
+        let found: Vec<(CellKey, ExactExit)> = cells.par_iter().filter_map(exact).collect();
+        self.exact.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
     }
 
     /// What is known of a cell.
@@ -75,6 +95,7 @@ impl Facts {
         let depth = self.depth(cell);
         let quasipotential = self.quasipotential(cell);
         let noise = curvature.noise.as_ref();
+        let exact = self.exact.lock().unwrap_or_else(PoisonError::into_inner).get(&cell.key).copied();
         let number = |x: f64| x.is_finite().then_some(x);
         Effective {
             lambda_max,
@@ -92,8 +113,8 @@ impl Facts {
             depth_method: depth.map(|depth| depth.method),
             quasipotential: quasipotential.as_ref().map(|v| v.value),
             quasipotential_method: quasipotential.map(|v| v.method),
-            exact_mean_exit_time: None,
-            exact_method: None,
+            exact_mean_exit_time: exact.map(|exact| exact.mean_exit_time),
+            exact_method: exact.map(|exact| exact.method.to_owned()),
         }
     }
 

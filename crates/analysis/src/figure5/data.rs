@@ -77,6 +77,8 @@ pub(super) struct Point {
     /// The 95 % interval.
     pub(super) lower: Option<f64>,
     pub(super) upper: Option<f64>,
+    /// The exact mean, where it was computed.
+    pub(super) exact: Option<f64>,
     /// Whether any trial is censored.
     pub(super) censored: bool,
 }
@@ -88,7 +90,8 @@ impl Point {
         let (mean, lower) = (drawable(summary.mean_exit_time), drawable(summary.lower));
         let upper = drawable(summary.upper);
         let censored = summary.censored > 0;
-        (x.is_finite() && (mean.is_some() || lower.is_some())).then_some(Self { x, mean, lower, upper, censored })
+        let exact = drawable(summary.effective.exact_mean_exit_time);
+        (x.is_finite() && (mean.is_some() || lower.is_some())).then_some(Self { x, mean, lower, upper, exact, censored })
     }
 
     /// The height at which its marker is drawn.
@@ -245,7 +248,7 @@ mod tests {
     use super::*;
 
     fn series(points: &[(f64, f64)]) -> Series {
-        let point = |&(x, y): &(f64, f64)| Point { x, mean: Some(y), lower: None, upper: None, censored: false };
+        let point = |&(x, y): &(f64, f64)| Point { x, mean: Some(y), lower: None, upper: None, exact: None, censored: false };
         Series { dynamics: 0, others: [0.0; 3], points: points.iter().map(point).collect() }
     }
 

@@ -148,12 +148,15 @@ pub(super) fn caption(svg: &mut Svg, (left, top): (f64, f64), width: f64, data: 
     let correlated = |dynamics: usize| data.panels.iter().filter(move |panel| panel.distinct(&[dynamics]) > 2);
     let dynamics = 0..data.dynamics.len();
     let mut sentences =
-        vec!["E[ν]: mean exit time, in units of time (steps × η). Error bars: its 95 % confidence interval."];
+        vec!["E[ν]: mean exit time, in units of time (steps × their length). Error bars: its 95 % confidence interval."];
     if points().any(|point| point.censored && point.mean.is_some()) {
         sentences.push("Open markers: some trials were censored; the mean is the maximum likelihood estimate.");
     }
     if points().any(|point| point.mean.is_none()) {
         sentences.push("Arrows: no trial left; 95 % lower bound.");
+    }
+    if points().any(|point| point.exact.is_some()) {
+        sentences.push("Thin dashed lines: the exact mean, computed and not measured.");
     }
     if !data.is_simple() {
         sentences.push("Lines join cells that agree in all other parameters.");

@@ -86,8 +86,12 @@ pub(super) fn draw(
         // Pale series below, so that they hide none that has a colour.
         let mut ordered: Vec<&Series> = panel.of(row.dynamics).collect();
         ordered.sort_by_key(|series| scheme.look(series).color != style::PALE);
-        for series in ordered {
+        for series in &ordered {
             draw_series(svg, series, scheme, radius, &place);
+        }
+        // Above all, or markers would hide them.
+        for series in ordered {
+            draw_exact(svg, series, row.y, &place);
         }
     }
     header(svg, frame, panel, row, letter, distinct);
@@ -164,6 +168,19 @@ fn draw_series(svg: &mut Svg, series: &Series, scheme: &Scheme, radius: f64, pla
         if let Some(height) = point.height() {
             style::marker(svg, place(point.x, height), &look, radius, point.censored);
         }
+    }
+}
+
+/// The exact means of a series, as far as they are within the frame.
+fn draw_exact(svg: &mut Svg, series: &Series, y: &Axis, place: &dyn Fn(f64, f64) -> (f64, f64)) {
+    let inside = |height: &f64| (0.0..=1.0).contains(&y.position(*height));
+    let line: Vec<(f64, f64)> = series
+        .points
+        .iter()
+        .filter_map(|point| point.exact.filter(inside).map(|exact| place(point.x, exact)))
+        .collect();
+    if line.len() > 1 {
+        svg.path(&line, Stroke { color: INK, width: 0.8, dash: "3 1.5" });
     }
 }
 

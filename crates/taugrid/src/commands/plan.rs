@@ -71,15 +71,17 @@ fn predict(sweep: &Sweep, cells: &[Cell]) -> Option<(f64, f64)> {
     let physics = sweep.physics();
     let landscape = physics.landscape(None).ok()?;
     let facts = Facts::new(&physics, &landscape);
+    facts.find_exact(cells);
     let total: Option<f64> = cells.iter().map(|cell| mean_steps(cell, &physics, &facts)).sum();
     total.map(|total| (total * sweep.trials as f64, eigenvalues.len() as f64))
 }
 
-/// The mean exit time of a 1-D Ornstein–Uhlenbeck process with the cell's quasi-potential V = (B/η)V0 and λmax, in
+/// The exact mean exit steps where there is a method, else the mean exit time of a 1-D Ornstein–Uhlenbeck process with the cell's quasi-potential V = (B/η)V0 and λmax, in
 /// steps: the mean τ ≈ (√π / 2) (e^V − 1) / (λ √V), which has the right exponent in any dimension and a prefactor that serves.
 fn mean_steps(cell: &Cell, physics: &Physics, facts: &Facts) -> Option<f64> {
     let effective = facts.effective(cell);
     let v = effective.exponent_freidlin_wentzell?;
-    let time = 0.5 * std::f64::consts::PI.sqrt() * v.min(700.0).exp_m1() / (effective.lambda_max * v.sqrt());
+    let estimate = 0.5 * std::f64::consts::PI.sqrt() * v.min(700.0).exp_m1() / (effective.lambda_max * v.sqrt());
+    let time = effective.exact_mean_exit_time.unwrap_or(estimate);
     Some((time / cell.step_length()).clamp(1.0, physics.max_steps() as f64))
 }
