@@ -53,11 +53,6 @@ impl CellTable {
         Self { cells, names }
     }
 
-    /// All of them, in the order of their keys.
-    pub fn iter(&self) -> impl Iterator<Item = &Cell> {
-        self.cells.iter()
-    }
-
     /// The cell of this key.
     pub fn get(&self, key: CellKey) -> Option<&Cell> {
         self.index(key).map(|index| &self.cells[index])
