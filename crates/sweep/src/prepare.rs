@@ -130,21 +130,17 @@ impl Sweep {
         progress: &mut dyn FnMut(Preparation) -> ControlFlow<()>,
     ) -> Result<Option<Artifact>, PrepareError> {
         let LandscapeSpec::Mlp(mlp) = &self.landscape else { return Ok(None) };
-        let examples = Arc::new(examples(&mlp.data, &self.sources)?);
-        let hidden = usize::try_from(mlp.hidden).unwrap_or(usize::MAX);
-        let shape = Shape { inputs: examples.features(), hidden, classes: examples.classes() };
-        let model = Model::new(shape, mlp.activation.into(), mlp.weight_decay, Arc::clone(&examples))
-            .map_err(PrepareError::Network)?;
+        let model = self.network(mlp)?;
         let Trained { theta, loss, gradient_norm } = minimum(mlp, &model, &self.sources, progress)?;
         let (largest, smallest) = extremes(&model, &theta, progress)?;
         let (noise, trace_error) = noise(&model, &theta, largest.iterations, progress)?;
         Ok(Some(Artifact {
             landscape_id: self.physics().landscape_id(),
-            shape,
+            shape: model.shape(),
             activation: mlp.activation,
             weight_decay: mlp.weight_decay,
             theta,
-            examples,
+            examples: Arc::clone(model.examples()),
             loss,
             gradient_norm,
             lambda_max: largest.value,
@@ -155,6 +151,20 @@ impl Sweep {
             trace_error,
         }))
     }
+
+    /// The network on its examples, before it has a θ.
+    pub(crate) fn network(&self, mlp: &MlpSpec) -> Result<Model, PrepareError> {
+        let examples = Arc::new(examples(&mlp.data, &self.sources)?);
+        let hidden = usize::try_from(mlp.hidden).unwrap_or(usize::MAX);
+        let shape = Shape { inputs: examples.features(), hidden, classes: examples.classes() };
+        Model::new(shape, mlp.activation.into(), mlp.weight_decay, examples).map_err(PrepareError::Network)
+    }
+}
+
+/// PyTorch's default initialisation, from `seed`.
+pub(crate) fn initial_parameters(model: &Model, seed: u64) -> Vec<f64> {
+    let mut stream = Stream::new(StreamKey::derive(seed, DRAW_WEIGHTS), 0);
+    model.shape().initial_parameters(|| stream.uniform())
 }
 
 /// The examples as the network sees them.
@@ -187,8 +197,7 @@ fn minimum(
 ) -> Result<Trained, PrepareError> {
     match mlp.minimum {
         MinimumSpec::Train { epochs, learning_rate, seed } => {
-            let mut stream = Stream::new(StreamKey::derive(seed, DRAW_WEIGHTS), 0);
-            let start = model.shape().initial_parameters(|| stream.uniform());
+            let start = initial_parameters(model, seed);
             let mut told = |now: training::Progress| {
                 let (epoch, epochs) = (now.epoch as u64, now.epochs as u64);
                 progress(Preparation::Training { epoch, epochs, loss: now.loss, gradient_norm: now.gradient_norm })

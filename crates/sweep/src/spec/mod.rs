@@ -9,6 +9,7 @@
 //! | [`dtype`] | f32 or f64 |
 //! | [`dynamics`] | the stepping rules |
 //! | [`range`] | `{from, to, points, spacing}` |
+//! | [`training`] | the runs of `taugrid train` |
 //! | [`grid`] | the axes α, β, η, B and their combination |
 
 pub(crate) mod dense;
@@ -19,6 +20,7 @@ mod grid;
 mod landscape;
 mod mlp;
 mod range;
+mod training;
 
 pub use domain::DomainSpec;
 pub use dtype::Dtype;
@@ -26,6 +28,7 @@ pub use dynamics::{Coordinates, Covariance, DynamicsSpec};
 pub use grid::{Grid, Point};
 pub use landscape::LandscapeSpec;
 pub use mlp::{Activation, DataSource, DataSpec, Loss, MinimumSpec, MlpSpec};
+pub use training::{SharpnessSpec, TrainingSpec};
 
 pub(crate) use domain::read as read_domain;
 pub(crate) use dtype::read as read_dtype;
@@ -33,3 +36,4 @@ pub(crate) use dynamics::read_list as read_dynamics;
 pub(crate) use grid::{Axes, MAX_CELLS, read as read_grid};
 pub(crate) use landscape::read as read_landscape;
 pub(crate) use mlp::{MAX_PARAMETERS, SEED};
+pub(crate) use training::read as read_training;
