@@ -6,6 +6,7 @@ mod faults;
 mod growth;
 mod same_bytes;
 mod storage;
+mod training;
 mod versions;
 
 /// A sweep of a few seconds of one core: long enough to be killed in its middle.

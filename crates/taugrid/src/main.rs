@@ -45,6 +45,17 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Train the sweep's perceptron by SGD, and record the sharpness on the way (the paper's Figure 1).
+    Train {
+        /// The sweep file; its `training` says what is run.
+        sweep: PathBuf,
+        /// The folder for the results; by default results/ and the name of the sweep.
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// Threads; by default, the cores this process may use.
+        #[arg(long)]
+        threads: Option<NonZeroUsize>,
+    },
     /// Write the tables and figures of a dataset to DIR/report, complete or not.
     Report {
         /// The folder of the results.
@@ -83,6 +94,9 @@ fn main() -> ExitCode {
             commands::run::run(&commands::run::Options { sweep, out, threads, local_workers })
         }
         Command::Plan { sweep, json } => commands::plan::run(&sweep, json),
+        Command::Train { sweep, out, threads } => {
+            commands::train::run(&commands::train::Options { sweep, out, threads })
+        }
         Command::Report { dir } => commands::report::run(&dir),
         Command::Verify { dir, json } => commands::verify::run(&dir, json),
         Command::Compact { dir } => commands::compact::run(&dir),

@@ -5,6 +5,7 @@ pub(crate) mod compact;
 pub(crate) mod plan;
 pub(crate) mod report;
 pub(crate) mod run;
+pub(crate) mod train;
 pub(crate) mod verify;
 
 use std::fmt::Display;
