@@ -7,6 +7,7 @@ mod growth;
 mod regression;
 mod same_bytes;
 mod storage;
+mod training;
 mod versions;
 
 /// A sweep of a few seconds of one core: long enough to be killed in its middle.

@@ -26,12 +26,13 @@ mod style;
 use taugrid_results::CellSummary;
 
 use crate::axis::Axis;
-use crate::raster::{self, RasterError};
+use crate::figure::Figure;
+use crate::frame::Frame;
 use crate::svg::{Anchor, Svg, TextStyle};
 use crate::typeset::Text;
 
 use data::{Data, Panel};
-use panel::{ARROW, Frame, Row};
+use panel::{ARROW, Row};
 use style::{INK, MAX_OVERLAID, Scheme};
 
 const WIDTH: f64 = 920.0;
@@ -40,30 +41,6 @@ const RIGHT: f64 = 16.0;
 const GAP: f64 = 22.0;
 const PANEL_HEIGHT: f64 = 178.0;
 const PANEL_WIDTH: f64 = (WIDTH - LEFT - RIGHT - 3.0 * GAP) / 4.0;
-
-/// Pixels per px of the PNG.
-const PNG_SCALE: f32 = 2.0;
-
-/// A finished figure.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Figure {
-    svg: String,
-}
-
-impl Figure {
-    /// The figure as SVG 1.1; its text is text, in Inter or what the viewer has.
-    pub fn svg(&self) -> &str {
-        &self.svg
-    }
-
-    /// The figure as PNG, two pixels per px of the SVG, on white.
-    ///
-    /// # Errors
-    /// If the picture is too large for memory, or the encoder fails.
-    pub fn png(&self) -> Result<Vec<u8>, RasterError> {
-        raster::png(&self.svg, PNG_SCALE)
-    }
-}
 
 /// Draws `cells`, of one sweep, under `title`.
 pub fn figure5(cells: &[CellSummary], title: &str) -> Figure {
@@ -98,7 +75,7 @@ pub fn figure5(cells: &[CellSummary], title: &str) -> Figure {
         bottom = bottom.max(legend::draw(&mut svg, (frame(i, 0.0).left, y), PANEL_WIDTH, panel, scheme));
     }
     let end = legend::caption(&mut svg, (LEFT, bottom + 8.0), WIDTH - LEFT - RIGHT, &data);
-    Figure { svg: svg.finish(WIDTH, end + 16.0, &format!("Mean exit times: {title}")) }
+    Figure::new(svg.finish(WIDTH, end + 16.0, &format!("Mean exit times: {title}")))
 }
 
 fn frame(index: usize, top: f64) -> Frame {

@@ -5,7 +5,10 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use taugrid_results::CellSummary;
+use taugrid_sweep::TrainingPoint;
 
+use crate::figure::Figure;
+use crate::figure1::figure1;
 use crate::figure5::figure5;
 use crate::raster::RasterError;
 
@@ -38,10 +41,21 @@ pub enum ReportErrorKind {
 /// # Errors
 /// If the folder or a file cannot be written, or the picture cannot be made.
 pub fn write_report(folder: &Path, name: &str, cells: &[CellSummary]) -> Result<Vec<PathBuf>, ReportError> {
+    write_figure(folder, "figure5", &figure5(cells, name))
+}
+
+/// Writes `figure1.svg` and `figure1.png`, as [`write_report`] writes Figure 5.
+///
+/// # Errors
+/// As [`write_report`].
+pub fn write_training_report(folder: &Path, name: &str, points: &[TrainingPoint]) -> Result<Vec<PathBuf>, ReportError> {
+    write_figure(folder, "figure1", &figure1(points, name))
+}
+
+fn write_figure(folder: &Path, stem: &str, figure: &Figure) -> Result<Vec<PathBuf>, ReportError> {
     let failed = |path: &Path, kind: ReportErrorKind| ReportError { path: path.to_owned(), kind };
     fs::create_dir_all(folder).map_err(|error| failed(folder, error.into()))?;
-    let figure = figure5(cells, name);
-    let (svg, png) = (folder.join("figure5.svg"), folder.join("figure5.png"));
+    let (svg, png) = (folder.join(format!("{stem}.svg")), folder.join(format!("{stem}.png")));
     replace(&svg, figure.svg().as_bytes()).map_err(|error| failed(&svg, error.into()))?;
     let pixels = figure.png().map_err(|error| failed(&png, error.into()))?;
     replace(&png, &pixels).map_err(|error| failed(&png, error.into()))?;

@@ -62,11 +62,7 @@ impl<'a> Subspace<'a> {
         let apply = |v: &[f64], out: &mut [f64]| mlp.model().hessian_vector(mlp.theta(), v, out, &mut workspace);
         let found = top_eigenvalues(d, apply, &start, dim.min(d), TOLERANCE, MAX_PRODUCTS)?;
         let positive = found.values.iter().take_while(|value| **value > 0.0).count();
-        Ok(Self {
-            mlp,
-            eigenvalues: found.values[..positive].to_vec(),
-            basis: found.vectors[..positive * d].to_vec(),
-        })
+        Ok(Self { mlp, eigenvalues: found.values[..positive].to_vec(), basis: found.vectors[..positive * d].to_vec() })
     }
 
     /// How many dimensions it has.
@@ -138,10 +134,16 @@ impl<'a> Subspace<'a> {
     /// A gradient is dear here, and has jumps where a ReLU has its kinks.
     fn resolution(&self) -> Resolution {
         match self.mlp.model().activation() {
-            Activation::Relu => {
-                Resolution { images: 41, tolerance: 1e-3, max_iterations: 300, difference: 0.03, ..Resolution::default() }
+            Activation::Relu => Resolution {
+                images: 41,
+                tolerance: 1e-3,
+                max_iterations: 300,
+                difference: 0.03,
+                ..Resolution::default()
+            },
+            Activation::Tanh => {
+                Resolution { images: 41, tolerance: 1e-4, max_iterations: 300, ..Resolution::default() }
             }
-            Activation::Tanh => Resolution { images: 41, tolerance: 1e-4, max_iterations: 300, ..Resolution::default() },
         }
     }
 }
@@ -174,7 +176,8 @@ mod tests {
         let subspace = Subspace::leading(&mlp, 2).expect("finite");
         let least = subspace.eigenvalues[1];
         let (radius, metric) = (1e-3, Metric::FreidlinWentzell);
-        let of = |covariance| subspace.easiest(covariance, metric, ExitBoundary::Ball { radius }).expect("a path").value;
+        let of =
+            |covariance| subspace.easiest(covariance, metric, ExitBoundary::Ball { radius }).expect("a path").value;
         assert!((of(Covariance::Hessian) / (radius * radius) - 1.0).abs() < 0.02, "{}", of(Covariance::Hessian));
         assert!((of(Covariance::Identity) / (least * radius * radius) - 1.0).abs() < 0.02);
         // In one dimension: V = h x²/c with c = vᵀCv.

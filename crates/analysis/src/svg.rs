@@ -137,6 +137,7 @@ impl Svg {
             let target = match run.shift {
                 Shift::None => 0.0,
                 Shift::Up => -0.36 * style.size,
+                Shift::Down => 0.22 * style.size,
             };
             let mut attributes = String::new();
             if target != lowered {

@@ -1,4 +1,4 @@
-//! A line of text with what mathematics needs: italics, raised parts; and how wide it comes out.
+//! A line of text with what mathematics needs: italics, raised and lowered parts; and how wide it comes out.
 
 /// Upright or italic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,11 +14,12 @@ pub(crate) enum Weight {
     SemiBold,
 }
 
-/// On the line, or smaller and above it.
+/// On the line, or smaller and above or below it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shift {
     None,
     Up,
+    Down,
 }
 
 impl Shift {
@@ -64,6 +65,10 @@ impl Text {
 
     pub(crate) fn up(self, text: impl Into<String>) -> Self {
         self.with(text, Slant::Upright, Weight::Regular, Shift::Up)
+    }
+
+    pub(crate) fn down(self, text: impl Into<String>) -> Self {
+        self.with(text, Slant::Upright, Weight::Regular, Shift::Down)
     }
 
     pub(crate) fn then(mut self, other: Text) -> Self {

@@ -198,7 +198,10 @@ pub fn landscape_of(path: &Path, physics: &Physics) -> Result<Option<BuiltLandsc
     if physics.needs_artifact() && artifact.is_none() {
         return Ok(None);
     }
-    physics.landscape(artifact.as_ref()).map(Some).map_err(|error| Failure::dataset(format!("{}: {error}", path.display())))
+    physics
+        .landscape(artifact.as_ref())
+        .map(Some)
+        .map_err(|error| Failure::dataset(format!("{}: {error}", path.display())))
 }
 
 /// Takes the folder for this process alone.

@@ -8,7 +8,8 @@
 //! | [`data`] | examples, synthetic or given |
 //! | [`landscape`] | losses with a known minimum: quadratics, wells, linear regression, the MLP |
 //! | [`curvature`] | eigenvalues, traces, Assumption 2 and C^½, from products or dense |
-//! | [`training`] | θ* by full-batch gradient descent |
+//! | [`training`] | θ* by full-batch gradient descent; minibatch SGD from any θ |
+//! | [`sharpness`] | how sharp a loss is along a training run: λmax, Keskar's Metric 2.1 |
 //! | [`scale`] | the grid's α and β: L ↦ L_αβ |
 //! | [`domain`] | where a trial is still inside |
 //! | [`dynamics`] | one step of SGD and of its models |
@@ -30,6 +31,7 @@ pub mod landscape;
 pub mod problem;
 pub mod rng;
 pub mod scale;
+pub mod sharpness;
 pub mod simd;
 pub mod training;
 pub mod walk;

@@ -1,5 +1,9 @@
 //! θ* by full-batch gradient descent, as in the paper (§5): a fixed number of epochs, so that θ* is a pure function of
 //! the data, the first θ and the learning rate. Gradients are taken in rayon's pool, to the same bits in any pool.
+//!
+//! [`minibatch`] trains by SGD instead, to be watched on its way.
+
+pub mod minibatch;
 
 use std::fmt;
 use std::ops::ControlFlow;

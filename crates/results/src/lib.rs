@@ -14,6 +14,7 @@
 //! | `journal`, `compact` | the canonical form, and how it survives a kill |
 //! | `verify` | every byte against everything that is known of it |
 //! | `cells`, `seal` | `cells.parquet`, and the hash that it carries |
+//! | [`training`] | `training.parquet`, the sharpness along runs of SGD |
 //! | `lock` | one writer per folder |
 //!
 //! The dataset is the checkpoint: rows that [`Dataset::append`] returned for are on the disk, and starting again is listing
@@ -31,11 +32,12 @@ mod journal;
 mod lock;
 mod manifest;
 mod part;
-mod rows;
 pub mod quasipotential;
+mod rows;
 pub mod schema;
 mod seal;
 pub mod store;
+pub mod training;
 mod verify;
 
 #[cfg(test)]
@@ -56,4 +58,5 @@ pub use schema::trials_schema;
 pub use store::{LocalStore, Store, StoreError, StoreErrorKind};
 pub use taugrid_escape::walk::{Outcome, TrialRecord};
 pub use taugrid_sweep::{Cell, CellKey};
+pub use training::{read_training, write_training};
 pub use verify::VerifyReport;

@@ -17,6 +17,14 @@ pub(crate) fn check_domain(landscape: &LandscapeSpec, domain: &DomainSpec, node:
     }
 }
 
+/// Training of what is not trained.
+pub(crate) fn check_training(landscape: &LandscapeSpec, node: &Node, problems: &mut Problems) {
+    if !matches!(landscape, LandscapeSpec::Mlp(_)) {
+        problems
+            .node(node, format!("training is for an mlp; a {} has nothing to train: leave it out", landscape.kind()));
+    }
+}
+
 /// Dynamics that the landscape has no noise for.
 pub(crate) fn check_dynamics(
     landscape: &LandscapeSpec,

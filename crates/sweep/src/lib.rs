@@ -20,6 +20,7 @@
 //! | `cell`, `physics` | [`Cell`], [`CellKey`], [`Physics`] |
 //! | `canonical` | the JSON that keys and identities are hashes of |
 //! | `artifact`, `prepare` | [`Artifact`], and how it is made |
+//! | `train` | minibatch SGD, and the sharpness along it |
 //! | `problem` | to the escape core |
 //!
 //! Files are read here and nowhere below; nothing here knows of the network.
@@ -35,6 +36,7 @@ mod prepare;
 mod problem;
 mod spec;
 mod sweep;
+mod train;
 mod yaml;
 
 pub use artifact::{Artifact, ArtifactError, Network};
@@ -45,8 +47,9 @@ pub use prepare::{Preparation, PrepareError};
 pub use problem::LandscapeError;
 pub use spec::{
     Activation, Coordinates, Covariance, DataSource, DataSpec, DomainSpec, Dtype, DynamicsSpec, Grid, LandscapeSpec,
-    Loss, MinimumSpec, MlpSpec, Point, RegressionSpec,
+    Loss, MinimumSpec, MlpSpec, Point, RegressionSpec, SharpnessSpec, TrainingSpec,
 };
 pub use sweep::{Estimator, Sweep};
 /// What [`Physics::landscape`] builds.
 pub use taugrid_escape::problem::AnyLandscape as BuiltLandscape;
+pub use train::{TrainError, TrainingPoint, TrainingProgress};

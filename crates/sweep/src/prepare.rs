@@ -146,6 +146,25 @@ impl Sweep {
         };
         Ok(Some(Artifact { landscape_id: self.physics().landscape_id(), examples, network }))
     }
+
+    /// The network on its examples, before it has a θ.
+    pub(crate) fn network(&self, mlp: &MlpSpec) -> Result<Model, PrepareError> {
+        model(mlp, &Arc::new(examples(&mlp.data, &self.sources)?))
+    }
+}
+
+/// PyTorch's default initialisation, from `seed`.
+pub(crate) fn initial_parameters(model: &Model, seed: u64) -> Vec<f64> {
+    let mut stream = Stream::new(StreamKey::derive(seed, DRAW_WEIGHTS), 0);
+    model.shape().initial_parameters(|| stream.uniform())
+}
+
+/// The network on its examples, before it has a θ.
+fn model(mlp: &MlpSpec, examples: &Arc<Examples>) -> Result<Model, PrepareError> {
+    let hidden = usize::try_from(mlp.hidden).unwrap_or(usize::MAX);
+    let shape = Shape { inputs: examples.features(), hidden, classes: examples.classes() };
+    Model::new(shape, mlp.activation.into(), mlp.loss.into(), mlp.weight_decay, Arc::clone(examples))
+        .map_err(PrepareError::Network)
 }
 
 /// θ* of a perceptron, and what is known of L there.
@@ -155,15 +174,12 @@ fn network(
     sources: &Sources,
     progress: &mut dyn FnMut(Preparation) -> ControlFlow<()>,
 ) -> Result<Network, PrepareError> {
-    let hidden = usize::try_from(mlp.hidden).unwrap_or(usize::MAX);
-    let shape = Shape { inputs: examples.features(), hidden, classes: examples.classes() };
-    let model = Model::new(shape, mlp.activation.into(), mlp.loss.into(), mlp.weight_decay, Arc::clone(examples))
-        .map_err(PrepareError::Network)?;
+    let model = model(mlp, examples)?;
     let Trained { theta, loss, gradient_norm } = minimum(mlp, &model, sources, progress)?;
     let (largest, smallest) = extremes(&model, &theta, progress)?;
     let (noise, trace_error) = noise(&model, &theta, largest.iterations, progress)?;
     Ok(Network {
-        shape,
+        shape: model.shape(),
         activation: mlp.activation,
         loss_function: mlp.loss,
         weight_decay: mlp.weight_decay,
@@ -209,8 +225,7 @@ fn minimum(
 ) -> Result<Trained, PrepareError> {
     match mlp.minimum {
         MinimumSpec::Train { epochs, learning_rate, seed } => {
-            let mut stream = Stream::new(StreamKey::derive(seed, DRAW_WEIGHTS), 0);
-            let start = model.shape().initial_parameters(|| stream.uniform());
+            let start = initial_parameters(model, seed);
             let mut told = |now: training::Progress| {
                 let (epoch, epochs) = (now.epoch as u64, now.epochs as u64);
                 progress(Preparation::Training { epoch, epochs, loss: now.loss, gradient_norm: now.gradient_norm })

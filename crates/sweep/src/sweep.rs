@@ -8,8 +8,8 @@ use crate::data::{Sources, read_file};
 use crate::error::{Problems, SweepError};
 use crate::physics::Physics;
 use crate::spec::{
-    Axes, DomainSpec, Dtype, DynamicsSpec, Grid, LandscapeSpec, MAX_CELLS, SEED, read_domain, read_dtype,
-    read_dynamics, read_grid, read_landscape,
+    Axes, DomainSpec, Dtype, DynamicsSpec, Grid, LandscapeSpec, MAX_CELLS, SEED, TrainingSpec, read_domain, read_dtype,
+    read_dynamics, read_grid, read_landscape, read_training,
 };
 use crate::yaml::{self, Fields, Node, Whole};
 
@@ -44,6 +44,8 @@ pub struct Sweep {
     pub dtype: Dtype,
     /// How mean exit times are estimated.
     pub estimator: Estimator,
+    /// The runs of [`Sweep::train`]; no part of the sweep's identity.
+    pub training: TrainingSpec,
     /// The file, verbatim.
     text: String,
     /// What the files it names hold.
@@ -125,8 +127,19 @@ fn read(text: &str, file: &Path, problems: &mut Problems) -> Option<Sweep> {
         return None;
     }
     let root = yaml::parse(text, problems)?;
-    let known =
-        ["name", "seed", "landscape", "domain", "dynamics", "grid", "trials", "max_steps", "dtype", "estimator"];
+    let known = [
+        "name",
+        "seed",
+        "landscape",
+        "domain",
+        "dynamics",
+        "grid",
+        "trials",
+        "max_steps",
+        "dtype",
+        "estimator",
+        "training",
+    ];
     let fields = Fields::of(&root, &known, &["precision"], EXAMPLE, problems)?;
     let mut sources = Sources::beside(file);
 
@@ -155,8 +168,16 @@ fn read(text: &str, file: &Path, problems: &mut Problems) -> Option<Sweep> {
         None => Some(Estimator::Direct),
         Some(node) => node.word("estimator", &["direct"], &["splitting", "auto"], problems).map(|_| Estimator::Direct),
     };
+    let examples = landscape.as_ref().and_then(|l| l.data()).and_then(|data| sources.examples(&data.source));
+    let training = match fields.optional("training") {
+        None => Some(TrainingSpec::on(examples)),
+        Some(node) => read_training(node, examples, problems),
+    };
 
     if let Some(landscape) = &landscape {
+        if let Some(node) = fields.optional("training") {
+            compatible::check_training(landscape, node, problems);
+        }
         if let (Some(domain), Some(node)) = (&domain, fields.optional("domain")) {
             compatible::check_domain(landscape, domain, node, problems);
         }
@@ -181,6 +202,7 @@ fn read(text: &str, file: &Path, problems: &mut Problems) -> Option<Sweep> {
         max_steps: max_steps?,
         dtype: dtype?,
         estimator: estimator?,
+        training: training?,
         text: text.to_owned(),
         sources,
     })

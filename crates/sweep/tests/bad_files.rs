@@ -58,7 +58,7 @@ const EDITS: &[(&str, &str, &str)] = &[
         "trails: 1000",
         "sweep.yaml: 2 errors\n\
          1:1  trials: missing; trials is a whole number, 1 to 1000000000000\n\
-         12:1  trails: unknown key; did you mean trials? (known here: name, seed, landscape, domain, dynamics, grid, trials, max_steps, dtype, estimator)",
+         12:1  trails: unknown key; did you mean trials? (known here: name, seed, landscape, domain, dynamics, grid, trials, max_steps, dtype, estimator, training)",
     ),
     (
         "eta: {from: 0.05",
@@ -138,7 +138,7 @@ const EDITS: &[(&str, &str, &str)] = &[
         "sweep.yaml: 3 errors\n\
          8:16  grid.around.batch_size: missing; a batch size is a whole number from 1 to 1000000000000\n\
          8:39  grid.alpha[1]: -1 is not positive; alpha is a finite number above 0\n\
-         9:1  old_grid: unknown key (known here: name, seed, landscape, domain, dynamics, grid, trials, max_steps, dtype, estimator)",
+         9:1  old_grid: unknown key (known here: name, seed, landscape, domain, dynamics, grid, trials, max_steps, dtype, estimator, training)",
     ),
     (
         "trials: 1000",
@@ -151,7 +151,7 @@ const EDITS: &[(&str, &str, &str)] = &[
         "precision: {relative: 0.05}",
         "sweep.yaml: 2 errors\n\
          1:1  trials: missing; trials is a whole number, 1 to 1000000000000\n\
-         12:1  precision: precision is not in this version (0.1.0); available: name, seed, landscape, domain, dynamics, grid, trials, max_steps, dtype, estimator",
+         12:1  precision: precision is not in this version (0.1.0); available: name, seed, landscape, domain, dynamics, grid, trials, max_steps, dtype, estimator, training",
     ),
     (
         "max_steps: 10_000_000",

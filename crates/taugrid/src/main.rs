@@ -63,6 +63,17 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Train the sweep's perceptron by SGD, and record the sharpness on the way (the paper's Figure 1).
+    Train {
+        /// The sweep file; its `training` says what is run.
+        sweep: PathBuf,
+        /// The folder for the results; by default results/ and the name of the sweep.
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// Threads; by default, the cores this process may use.
+        #[arg(long)]
+        threads: Option<NonZeroUsize>,
+    },
     /// Write the tables and figures of a dataset to DIR/report, complete or not.
     Report {
         /// The folder of the results.
@@ -104,6 +115,9 @@ fn main() -> ExitCode {
         Command::Quasipotential { sweep, out, threads, subspace, json } => {
             let options = commands::quasipotential::Options { sweep, out, threads, subspace, json };
             commands::quasipotential::run(&options)
+        }
+        Command::Train { sweep, out, threads } => {
+            commands::train::run(&commands::train::Options { sweep, out, threads })
         }
         Command::Report { dir } => commands::report::run(&dir),
         Command::Verify { dir, json } => commands::verify::run(&dir, json),

@@ -35,9 +35,9 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use drift::Descent;
+use rayon::prelude::*;
 use taugrid_escape::action::boundary::ExitBoundary;
 use taugrid_escape::action::metric::Metric;
-use rayon::prelude::*;
 use taugrid_escape::problem::CellProblem;
 use taugrid_escape::problem::ExactExit;
 use taugrid_results::{CellSummary, Effective, Row};

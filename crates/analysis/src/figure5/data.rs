@@ -91,7 +91,14 @@ impl Point {
         let upper = drawable(summary.upper);
         let censored = summary.censored > 0;
         let exact = drawable(summary.effective.exact_mean_exit_time);
-        (x.is_finite() && (mean.is_some() || lower.is_some())).then_some(Self { x, mean, lower, upper, exact, censored })
+        (x.is_finite() && (mean.is_some() || lower.is_some())).then_some(Self {
+            x,
+            mean,
+            lower,
+            upper,
+            exact,
+            censored,
+        })
     }
 
     /// The height at which its marker is drawn.
@@ -248,7 +255,8 @@ mod tests {
     use super::*;
 
     fn series(points: &[(f64, f64)]) -> Series {
-        let point = |&(x, y): &(f64, f64)| Point { x, mean: Some(y), lower: None, upper: None, exact: None, censored: false };
+        let point =
+            |&(x, y): &(f64, f64)| Point { x, mean: Some(y), lower: None, upper: None, exact: None, censored: false };
         Series { dynamics: 0, others: [0.0; 3], points: points.iter().map(point).collect() }
     }
 

@@ -147,8 +147,9 @@ pub(super) fn caption(svg: &mut Svg, (left, top): (f64, f64), width: f64, data: 
     let points = || data.panels.iter().flat_map(|panel| &panel.series).flat_map(|series| &series.points);
     let correlated = |dynamics: usize| data.panels.iter().filter(move |panel| panel.distinct(&[dynamics]) > 2);
     let dynamics = 0..data.dynamics.len();
-    let mut sentences =
-        vec!["E[ν]: mean exit time, in units of time (steps × their length). Error bars: its 95 % confidence interval."];
+    let mut sentences = vec![
+        "E[ν]: mean exit time, in units of time (steps × their length). Error bars: its 95 % confidence interval.",
+    ];
     if points().any(|point| point.censored && point.mean.is_some()) {
         sentences.push("Open markers: some trials were censored; the mean is the maximum likelihood estimate.");
     }

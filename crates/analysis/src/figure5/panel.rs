@@ -1,38 +1,14 @@
 //! One panel: frame, grid, ticks, and the series in it.
 
 use super::data::{Panel, Parameter, Series, is_flat, pearson};
-use super::style::{self, FRAME, GRID, INK, SOFT_INK, Scheme};
+use super::style::{self, INK, SOFT_INK, Scheme};
 use crate::axis::{Axis, Room, minus};
+use crate::frame::{Frame, TICK_SIZE, grid_and_ticks};
 use crate::svg::{Anchor, Stroke, Svg, TextStyle};
 use crate::typeset::Text;
 
-/// Where a panel's frame is, in px.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Frame {
-    pub(super) left: f64,
-    pub(super) top: f64,
-    pub(super) width: f64,
-    pub(super) height: f64,
-}
-
-impl Frame {
-    fn right(&self) -> f64 {
-        self.left + self.width
-    }
-
-    pub(super) fn bottom(&self) -> f64 {
-        self.top + self.height
-    }
-
-    pub(super) fn center(&self) -> f64 {
-        self.left + self.width / 2.0
-    }
-}
-
 /// Length of the arrow on a lower bound, in px.
 pub(super) const ARROW: f64 = 16.0;
-
-const TICK_SIZE: f64 = 11.0;
 
 /// What a row of panels has in common.
 pub(super) struct Row<'a> {
@@ -102,36 +78,6 @@ pub(super) fn draw(
     let label = TextStyle { size: 13.0, color: INK, anchor: Anchor::Middle };
     svg.text((frame.center(), frame.bottom() + 34.0), &panel.parameter.abscissa_label(), label);
     svg.close_group();
-}
-
-fn grid_and_ticks(svg: &mut Svg, frame: Frame, x: Option<&Axis>, y: &Axis, leftmost: bool) {
-    let grid = Stroke::solid(GRID, 0.8);
-    let line = Stroke::solid(FRAME, 0.9);
-    let minor = Stroke::solid(FRAME, 0.6);
-    let tick_text = |anchor| TextStyle { size: TICK_SIZE, color: INK, anchor };
-    for tick in y.ticks.iter() {
-        let height = frame.bottom() - y.position(tick.value) * frame.height;
-        match &tick.label {
-            Some(label) => {
-                if x.is_some() {
-                    svg.line((frame.left, height), (frame.right(), height), grid);
-                }
-                svg.line((frame.left - 4.0, height), (frame.left, height), line);
-                if leftmost {
-                    svg.text((frame.left - 7.0, height + 3.9), label, tick_text(Anchor::End));
-                }
-            }
-            None => svg.line((frame.left - 2.2, height), (frame.left, height), minor),
-        }
-    }
-    for tick in x.iter().flat_map(|x| &x.ticks) {
-        let Some((axis, label)) = x.zip(tick.label.as_ref()) else { continue };
-        let at = frame.left + axis.position(tick.value) * frame.width;
-        svg.line((at, frame.top), (at, frame.bottom()), grid);
-        svg.line((at, frame.bottom()), (at, frame.bottom() + 4.0), line);
-        svg.text((at, frame.bottom() + 16.0), label, tick_text(Anchor::Middle));
-    }
-    svg.path(&[(frame.left, frame.top), (frame.left, frame.bottom()), (frame.right(), frame.bottom())], line);
 }
 
 fn draw_series(svg: &mut Svg, series: &Series, scheme: &Scheme, radius: f64, place: &dyn Fn(f64, f64) -> (f64, f64)) {

@@ -81,7 +81,7 @@ const HIDDEN: Whole = Whole { rule: "hidden is the width of the hidden layer, 1 
 /// Of a regression as well.
 pub(super) const WEIGHT_DECAY: Real = Real { rule: "weight decay is a finite number from 0", zero: true };
 const EPOCHS: Whole = Whole { rule: "epochs is a whole number, 1 to 100000000", min: 1, max: 100_000_000 };
-const LEARNING_RATE: Real = Real { rule: "a learning rate is a finite number above 0", zero: false };
+pub(crate) const LEARNING_RATE: Real = Real { rule: "a learning rate is a finite number above 0", zero: false };
 /// Any seed will do.
 pub(crate) const SEED: Whole =
     Whole { rule: "a seed is a whole number, 0 to 18446744073709551615", min: 0, max: u64::MAX };

@@ -11,6 +11,7 @@
 //! | [`dtype`] | f32 or f64 |
 //! | [`dynamics`] | the stepping rules |
 //! | [`range`] | `{from, to, points, spacing}` |
+//! | [`training`] | the runs of `taugrid train` |
 //! | [`grid`] | the axes α, β, η, B and their combination |
 
 mod data;
@@ -23,6 +24,7 @@ mod landscape;
 mod mlp;
 mod range;
 mod regression;
+mod training;
 
 pub use data::{DataSource, DataSpec};
 pub use domain::DomainSpec;
@@ -32,6 +34,7 @@ pub use grid::{Grid, Point};
 pub use landscape::LandscapeSpec;
 pub use mlp::{Activation, Loss, MinimumSpec, MlpSpec};
 pub use regression::RegressionSpec;
+pub use training::{SharpnessSpec, TrainingSpec};
 
 pub(crate) use domain::read as read_domain;
 pub(crate) use dtype::read as read_dtype;
@@ -39,3 +42,4 @@ pub(crate) use dynamics::read_list as read_dynamics;
 pub(crate) use grid::{Axes, MAX_CELLS, read as read_grid};
 pub(crate) use landscape::read as read_landscape;
 pub(crate) use mlp::{MAX_PARAMETERS, SEED};
+pub(crate) use training::read as read_training;

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use taugrid_analysis::effective::Facts;
-use taugrid_analysis::subspace::Subspace;
 use taugrid_analysis::quasipotential::{Easiest, scale};
+use taugrid_analysis::subspace::Subspace;
 use taugrid_analysis::table::quasipotential_table;
 use taugrid_coordinator::directory;
 use taugrid_escape::action::metric::Metric;

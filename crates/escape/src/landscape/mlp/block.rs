@@ -151,6 +151,29 @@ impl Block {
         }
     }
 
+    /// How many of the block's examples have their largest output at their class, ties going to the first. After
+    /// [`Self::forward`].
+    pub(super) fn count_correct(&self) -> usize {
+        (0..self.count).filter(|&k| self.class_of(k) == Some(self.labels[k] as usize)).count()
+    }
+
+    /// The class of example `k`'s largest output; `None` if one of them is NaN.
+    fn class_of(&self, k: usize) -> Option<usize> {
+        let mut best = (0, f64::NEG_INFINITY);
+        for (c, residual) in self.residuals.iter().enumerate() {
+            // With cross-entropy it is softmax f that stands there, whose largest entry is that of f.
+            let own = self.loss == Loss::MeanSquared && self.labels[k] as usize == c;
+            let output = residual[k] + if own { 1.0 } else { 0.0 };
+            if output.is_nan() {
+                return None;
+            }
+            if output > best.1 {
+                best = (c, output);
+            }
+        }
+        Some(best.0)
+    }
+
     /// Adds each example's ∇ℓ to `gradient`, in order; without weight decay. After [`Self::forward`].
     pub(super) fn backward(&self, parameters: &Packed, gradient: &mut Packed) {
         let count = self.count;

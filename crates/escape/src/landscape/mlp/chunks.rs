@@ -26,6 +26,8 @@ pub(super) struct Slot {
     pub(super) tangent: Option<Tangent>,
     /// Partial sum of the losses.
     pub(super) loss: f64,
+    /// Examples put into their own class.
+    pub(super) correct: usize,
     /// Partial sum of the gradients, or of the Hessian-vector products.
     pub(super) vector: Packed,
     /// A number for each example of the chunk.
@@ -35,7 +37,7 @@ pub(super) struct Slot {
 impl Slot {
     pub(super) fn new(shape: Shape, activation: Activation, loss: Loss) -> Self {
         let (block, vector) = (Block::new(shape, activation, loss), Packed::new(shape));
-        Self { block, tangent: None, loss: 0.0, vector, numbers: Vec::new() }
+        Self { block, tangent: None, loss: 0.0, correct: 0, vector, numbers: Vec::new() }
     }
 
     /// Loads the examples of a chunk block by block, and has `work` done on each block.

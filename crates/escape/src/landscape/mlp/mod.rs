@@ -13,6 +13,7 @@
 //! | `packed` | θ as the kernels read it |
 //! | `block`, `tangent` | the kernels: forward, backward, and Pearlmutter's R-operator |
 //! | [`chain`] | fused f32 kernels: whole trials of SGD |
+//! | `accuracy` | how many examples are put into their own class |
 //! | `noise` | gradients of single examples along a direction and weighted, their covariance times a vector |
 //! | [`hessian`] | the dense Hessian |
 //! | `chunks` | sums over all examples, on one thread or many, to the same bits |
@@ -21,6 +22,7 @@
 //! ÷ and √ are used, never a fused multiply-add, and every sum has one fixed order: the same θ gives the same bits on
 //! every machine.
 
+mod accuracy;
 pub mod activation;
 mod block;
 mod bound;
