@@ -21,16 +21,20 @@
 
 mod rig;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use rig::{BOTH, HESSIAN, IDENTITY, ball, bowl, cell, double_well, measure, quartic, records};
 use taugrid_escape::data::Examples;
 use taugrid_escape::domain::Domain;
 use taugrid_escape::dynamics::{Coordinates, Covariance, Dynamics};
+use taugrid_escape::landscape::Curvature;
+use taugrid_escape::landscape::mlp::{Activation, Mlp, Model, Shape};
 use taugrid_escape::landscape::regression::{Design, LinearRegression};
 use taugrid_escape::problem::{AnyLandscape, CellProblem, Dtype};
 use taugrid_escape::rng::{Stream, StreamKey};
 use taugrid_escape::scale::Scale;
+use taugrid_escape::training::train;
 
 const TRIALS: u64 = 200;
 /// Trials that may end at another step where s is no power of 4: of 200.
@@ -78,6 +82,7 @@ fn same(problem: &CellProblem, change: Change) -> usize {
 fn invariant(problem: &CellProblem, change: impl Fn(f64) -> Change) {
     let what = format!("{:?}, {:?}", problem.dynamics, problem.domain);
     let steps = records(problem, TRIALS).iter().map(|record| record.steps).sum::<u64>() / TRIALS;
+    println!("{steps} steps: {what}, {:?}", problem.dtype);
     assert!((5..5000).contains(&steps), "{steps} steps: {what}");
     assert_eq!(same(problem, change(4.0)), TRIALS as usize, "{what}, {:?}", change(4.0));
     for s in [2.0, 3.0] {
@@ -189,6 +194,53 @@ fn on_data_only_the_product_of_eta_alpha_and_beta_counts() {
             invariant(&problem, |s| Change { beta: s, eta: 1.0 / s, ..NONE });
             not_invariant(&problem, |s| Change { beta: s, ..NONE });
         }
+    }
+}
+
+/// A small perceptron near its minimum.
+fn perceptron() -> AnyLandscape {
+    let shape = Shape { inputs: 2, hidden: 8, classes: 2 };
+    let inputs: Vec<f64> = (0..80).map(|k| (f64::from(k) * 0.7).sin()).collect();
+    let labels = inputs.chunks(2).map(|x| u32::from(x[0] * x[1] > 0.1)).collect();
+    let examples = Arc::new(Examples::new(inputs, labels, 2, 2).expect("valid"));
+    let model = Model::new(shape, Activation::Tanh, 0.01, examples).expect("valid");
+    let mut stream = Stream::new(StreamKey::derive(4, 5), 6);
+    let theta = (0..model.dim()).map(|_| stream.normal()).collect();
+    let trained = train(&model, theta, 3000, 0.3, &mut |_| ControlFlow::Continue(())).expect("converges");
+    let curvature = Curvature { lambda_max: 1.0, lambda_min: None, trace: None, gradient_norm: 0.0, noise: None };
+    AnyLandscape::Mlp(Arc::new(Mlp::around(model, trained.theta, curvature).expect("finite")))
+}
+
+/// The same of the chains on perceptrons, which have code of their own in f32 and in f64.
+#[test]
+fn on_a_perceptron_the_same_numbers_count() {
+    let landscape = perceptron();
+    let problem = |dynamics, domain, batch_size, dtype| CellProblem {
+        dtype,
+        max_steps: 300,
+        ..start(landscape.clone(), domain, dynamics, batch_size)
+    };
+    for dtype in [Dtype::F32, Dtype::F64] {
+        let data =
+            [Dynamics::Sgd, Dynamics::GaussianSgd(Covariance::Sample), Dynamics::GaussianSgd(Covariance::Frozen)];
+        for dynamics in data.into_iter().chain([Dynamics::Sde { covariance: Covariance::Sample, substeps: 2 }]) {
+            for domain in [ball(0.1), Domain::Sublevel { depth: 0.008 }] {
+                let problem = problem(dynamics, domain, 4, dtype);
+                invariant(&problem, |s| Change { beta: s, eta: 1.0 / s, ..NONE });
+                invariant(&problem, |s| Change { alpha: 1.0 / s, eta: s, ..NONE });
+                not_invariant(&problem, |s| Change { beta: s, ..NONE });
+            }
+        }
+        for dynamics in [Dynamics::GaussianSgd(IDENTITY), Dynamics::Sde { covariance: IDENTITY, substeps: 2 }] {
+            let problem = problem(dynamics, ball(0.6), 144, dtype);
+            invariant(&problem, |s| Change { alpha: s, beta: 1.0 / s, batch_size: s, ..NONE });
+            not_invariant(&problem, |s| Change { alpha: s, beta: 1.0 / s, ..NONE });
+        }
+    }
+    for dynamics in [Dynamics::GaussianSgd(HESSIAN), Dynamics::Sde { covariance: HESSIAN, substeps: 2 }] {
+        let problem = problem(dynamics, ball(0.18), 144, Dtype::F32);
+        invariant(&problem, |s| Change { alpha: 1.0 / s, eta: s, ..NONE });
+        not_invariant(&problem, |s| Change { beta: 1.0 / s, eta: s, ..NONE });
     }
 }
 
