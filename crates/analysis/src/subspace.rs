@@ -134,13 +134,7 @@ impl<'a> Subspace<'a> {
     /// A gradient is dear here, and has jumps where a ReLU has its kinks.
     fn resolution(&self) -> Resolution {
         match self.mlp.model().activation() {
-            Activation::Relu => Resolution {
-                images: 41,
-                tolerance: 1e-3,
-                max_iterations: 300,
-                difference: 0.03,
-                ..Resolution::default()
-            },
+            Activation::Relu => Resolution { images: 41, tolerance: 1e-3, max_iterations: 300, difference: 0.03 },
             Activation::Tanh => {
                 Resolution { images: 41, tolerance: 1e-4, max_iterations: 300, ..Resolution::default() }
             }

@@ -29,7 +29,7 @@ use taugrid_escape::data::Examples;
 use taugrid_escape::domain::Domain;
 use taugrid_escape::dynamics::{Coordinates, Covariance, Dynamics};
 use taugrid_escape::landscape::Curvature;
-use taugrid_escape::landscape::mlp::{Activation, Mlp, Model, Shape};
+use taugrid_escape::landscape::mlp::{Activation, Loss, Mlp, Model, Shape};
 use taugrid_escape::landscape::regression::{Design, LinearRegression};
 use taugrid_escape::problem::{AnyLandscape, CellProblem, Dtype};
 use taugrid_escape::rng::{Stream, StreamKey};
@@ -203,7 +203,7 @@ fn perceptron() -> AnyLandscape {
     let inputs: Vec<f64> = (0..80).map(|k| (f64::from(k) * 0.7).sin()).collect();
     let labels = inputs.chunks(2).map(|x| u32::from(x[0] * x[1] > 0.1)).collect();
     let examples = Arc::new(Examples::new(inputs, labels, 2, 2).expect("valid"));
-    let model = Model::new(shape, Activation::Tanh, 0.01, examples).expect("valid");
+    let model = Model::new(shape, Activation::Tanh, Loss::MeanSquared, 0.01, examples).expect("valid");
     let mut stream = Stream::new(StreamKey::derive(4, 5), 6);
     let theta = (0..model.dim()).map(|_| stream.normal()).collect();
     let trained = train(&model, theta, 3000, 0.3, &mut |_| ControlFlow::Continue(())).expect("converges");

@@ -61,9 +61,7 @@ fn reason(landscape: &LandscapeSpec, sources: &Sources, dynamics: DynamicsSpec, 
             _ => {}
         }
     }
-    let independent = matches!(dynamics, DynamicsSpec::LevySgd { coordinates: Coordinates::Independent, stability, .. }
-        if stability < 2.0);
-    if independent && dynamics.noise().is_some_and(Covariance::is_of_examples) {
+    if is_independent(dynamics) && dynamics.noise().is_some_and(Covariance::is_of_examples) {
         return Some(
             "stable noise with the covariance of examples is isotropic alone: that covariance is never formed, so there \
              are no coordinates to be independent in; leave coordinates out, or use covariance identity"
@@ -76,8 +74,18 @@ fn reason(landscape: &LandscapeSpec, sources: &Sources, dynamics: DynamicsSpec, 
     }
 }
 
+/// Whether its noise is no Gaussian, and another in each parameter.
+fn is_independent(dynamics: DynamicsSpec) -> bool {
+    matches!(dynamics, DynamicsSpec::LevySgd { coordinates: Coordinates::Independent, stability, .. } if stability < 2.0)
+}
+
 fn reason_on_mlp(mlp: &MlpSpec, sources: &Sources, dynamics: DynamicsSpec, dtype: Dtype) -> Option<String> {
     match dynamics.noise()? {
+        Covariance::Hessian if is_independent(dynamics) => Some(
+            "stable noise with covariance hessian on an mlp is isotropic alone; leave coordinates out, or use covariance \
+             identity"
+                .to_owned(),
+        ),
         Covariance::Hessian => {
             let parameters = sources.parameters(mlp)?;
             let most = MOST_PARAMETERS_OF_A_DENSE_HESSIAN;
@@ -95,10 +103,6 @@ fn reason_on_mlp(mlp: &MlpSpec, sources: &Sources, dynamics: DynamicsSpec, dtype
                 )
             })
         }
-        covariance if covariance.is_of_examples() && dtype == Dtype::F64 => Some(format!(
-            "covariance {} on an mlp is computed in f32 alone; leave dtype out, or say dtype: f32",
-            covariance.as_str()
-        )),
         _ => None,
     }
 }

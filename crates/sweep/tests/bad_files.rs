@@ -202,31 +202,32 @@ const EDITS: &[(&str, &str, &str)] = &[
         "{kind: gaussian-sgd, covariance: identity}",
         "{kind: sgd}",
         "sweep.yaml: 1 error\n\
-         7:5  dynamics[1]: sgd draws minibatches of examples, and a quadratic landscape has no data; use gaussian-sgd, or landscape kind mlp",
+         7:5  dynamics[1]: sgd draws minibatches of examples, and a quadratic landscape has no data; use gaussian-sgd, or landscape kind linear-regression or mlp",
     ),
     (
         "{kind: gaussian-sgd, covariance: identity}",
-        "{kind: sde, covariance: sample}",
+        "{kind: sde, covariance: sample, substeps: 0}",
         "sweep.yaml: 1 error\n\
-         7:12  dynamics[1].kind: sde is not in this version (0.1.0); available: sgd, gaussian-sgd",
+         7:49  dynamics[1].substeps: 0 is below 1; substeps is how many steps of the scheme a time of η has, 1 to 1000000",
     ),
     (
         "{kind: gaussian-sgd, covariance: identity}",
-        "{kind: levy-sgd, stability: 1.5}",
-        "sweep.yaml: 1 error\n\
-         7:12  dynamics[1].kind: levy-sgd is not in this version (0.1.0); available: sgd, gaussian-sgd",
+        "{kind: levy-sgd, stability: 2.5, coordinates: free}",
+        "sweep.yaml: 2 errors\n\
+         7:33  dynamics[1].stability: 2.5 is out of bounds; a stability is above 1 and at most 2, which is the Gaussian\n\
+         7:51  dynamics[1].coordinates: \"free\" is no coordinates (available: isotropic, independent)",
     ),
     (
         "covariance: identity",
-        "covariance: frozen",
+        "covariance: frozn",
         "sweep.yaml: 1 error\n\
-         7:38  dynamics[1].covariance: frozen is not in this version (0.1.0); available: hessian, identity, sample",
+         7:38  dynamics[1].covariance: \"frozn\" is no covariance; did you mean frozen? (available: hessian, identity, sample, frozen)",
     ),
     (
         "covariance: identity",
         "covariance: sample",
         "sweep.yaml: 1 error\n\
-         7:5  dynamics[1]: covariance sample is that of the examples' gradients, and a quadratic landscape has no data; use covariance hessian or identity, or landscape kind mlp",
+         7:5  dynamics[1]: covariance sample is that of the examples' gradients, and a quadratic landscape has no data; use covariance hessian or identity, or landscape kind linear-regression or mlp",
     ),
     (
         "depth: 0.5",
@@ -297,7 +298,27 @@ const EDITS: &[(&str, &str, &str)] = &[
         "kind: quadratic",
         "kind: quartic",
         "sweep.yaml: 1 error\n\
-         3:19  landscape.kind: quartic is not in this version (0.1.0); available: quadratic, mlp",
+         3:12  landscape.quartic: missing; quartic is the coefficient of ¼ θ_0⁴, a finite number",
+    ),
+    (
+        "{kind: quadratic, eigenvalues: [1.0, 0.25]}",
+        "{kind: double-well, barrier: 0, transverse: [-1]}",
+        "sweep.yaml: 3 errors\n\
+         3:12  landscape.half_width: missing; half_width is the distance from the minimum to the saddle, a finite number above 0\n\
+         3:41  landscape.barrier: 0 is not positive; a barrier is the height of the saddle, a finite number above 0\n\
+         3:57  landscape.transverse[0]: -1 is not positive; an eigenvalue is a finite number above 0, else θ* is no minimum",
+    ),
+    (
+        "eigenvalues: [1.0, 0.25]",
+        "matrix: [[1, 2], [2, 1]]",
+        "sweep.yaml: 1 error\n\
+         3:38  landscape.matrix: its least eigenvalue is -1.000e0; all must be above 0, else θ* is no minimum",
+    ),
+    (
+        "eigenvalues: [1.0, 0.25]",
+        "matrix: [[1, 0.5], [0.25, 1]]",
+        "sweep.yaml: 1 error\n\
+         3:49  landscape.matrix[1]: entry 0 is 0.25, and entry 1 of row 0 is 0.5; a Hessian is symmetric",
     ),
     (
         "name: good",

@@ -139,10 +139,15 @@ fn bad_files_and_combinations_are_told_beside_other_errors() {
         ),
         (sweep("{path: d.csv}", TRAIN, "{kind: gaussian-sgd, covariance: identity}", "5"), "fine"),
         (
-            sweep("{path: d.csv}", TRAIN, "{kind: gaussian-sgd, covariance: hessian}", "1"),
+            sweep(
+                "{path: d.csv}",
+                TRAIN,
+                "{kind: levy-sgd, stability: 1.5, covariance: sample, coordinates: independent}",
+                "1",
+            ),
             "DIR/s.yaml: 1 error\n  \
-            DIR/s.yaml:9:11  dynamics: covariance hessian on an mlp needs the dense Hessian, which is not in this version \
-            (0.1.0); use sgd, or covariance identity",
+            DIR/s.yaml:9:11  dynamics: stable noise with the covariance of examples is isotropic alone: that covariance is \
+            never formed, so there are no coordinates to be independent in; leave coordinates out, or use covariance identity",
         ),
         (
             sweep("{path: d.csv}", "{load: w.safetensors}", SGD, "1"),

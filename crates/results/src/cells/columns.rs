@@ -70,7 +70,6 @@ macro_rules! column {
     };
 }
 
-#[expect(clippy::clone_on_copy, reason = "the macro knows no types, and words must be cloned")]
 const COLUMNS: [Column; 33] = [
     // What the cell says by itself is not read back.
     Column { name: "substeps", place: Place::Count(|row| row.cell.dynamics.substeps().into(), |_, _| ()) },
