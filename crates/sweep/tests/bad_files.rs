@@ -208,7 +208,7 @@ const EDITS: &[(&str, &str, &str)] = &[
         "{kind: gaussian-sgd, covariance: identity}",
         "{kind: sde, covariance: sample, substeps: 0}",
         "sweep.yaml: 1 error\n\
-         7:49  dynamics[1].substeps: 0 is below 1; substeps is how many steps of the scheme a time of η has, 1 to 1000000",
+         7:47  dynamics[1].substeps: 0 is below 1; substeps is how many steps of the scheme a time of η has, 1 to 1000000",
     ),
     (
         "{kind: gaussian-sgd, covariance: identity}",
@@ -251,7 +251,7 @@ const EDITS: &[(&str, &str, &str)] = &[
         ", covariance: identity}",
         "}",
         "sweep.yaml: 1 error\n\
-         7:5  dynamics[1].covariance: missing; covariance is one of hessian, identity, sample",
+         7:5  dynamics[1].covariance: missing; covariance is one of hessian, identity, sample, frozen",
     ),
     (
         "[1.0, 0.25]",
