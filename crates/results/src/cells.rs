@@ -1,4 +1,4 @@
-//! `OUT/cells.parquet`: one row per cell, what its trials say. [`columns`](self::columns) lists what is in it.
+//! `OUT/cells.parquet`: one row per cell, what its trials say. `cells/columns.rs` lists what is in it.
 //!
 //! The file carries its own hash (the module `seal`), so damage does not pass for data.
 
