@@ -57,6 +57,17 @@ CELLS = CELL | {
     "ks_p": "float",
     "exponent_freidlin_wentzell": "float",
     "exponent_paper": "float",
+    "substeps": "int",
+    "stability": "float",
+    "depth_method": "word",
+    "noise_trace": "float",
+    "noise_alignment": "float",
+    "noise_distance": "float",
+    "clipped_weight": "float",
+    "quasipotential": "float",
+    "quasipotential_method": "word",
+    "exact_mean_exit_time": "float",
+    "exact_method": "word",
 }
 
 # --- what each reader makes of them. "int?" has nulls: plain pandas has no integer for that, and makes it a float.

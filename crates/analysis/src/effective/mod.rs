@@ -139,7 +139,7 @@ impl Facts {
             std: in_time(trials.std),
             median: in_time(trials.median),
             total_steps: trials.total_steps,
-            drift: mean_exit_time.and_then(|time| self.drifts(&cell, time)),
+            drift: self.drifts(&cell, mean_exit_time),
             ks_p: trials.ks_p,
         }
     }
@@ -207,8 +207,8 @@ impl Facts {
         }
     }
 
-    /// Whether descent without noise leaves D within this time.
-    fn drifts(&self, cell: &Cell, time: f64) -> Option<bool> {
+    /// Whether descent without noise leaves D within this time; where it never does, the time need not be known.
+    fn drifts(&self, cell: &Cell, time: Option<f64>) -> Option<bool> {
         match (&self.landscape, self.boundary(cell).0) {
             // Their gradient at θ* is 0.
             (BuiltLandscape::Quadratic(_) | BuiltLandscape::Well(_) | BuiltLandscape::Regression(_), _) => Some(false),
@@ -216,7 +216,7 @@ impl Facts {
             (BuiltLandscape::Mlp(_), ExitBoundary::Level { .. }) => Some(false),
             // In z a time of L_αβ's flow is αβ of L's.
             (BuiltLandscape::Mlp(mlp), ExitBoundary::Ball { radius }) => {
-                self.descent.leaves(mlp, radius, cell.alpha * cell.beta * time)
+                self.descent.leaves(mlp, radius, cell.alpha * cell.beta * time?)
             }
         }
     }

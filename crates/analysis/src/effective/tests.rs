@@ -114,9 +114,11 @@ fn the_depth_of_a_ball_of_a_network_is_searched_for_and_descent_followed() {
     assert!(found.depth.expect("a depth").is_finite());
     assert!(found.noise_distance.expect("C and H are known") > 0.0);
     // θ* is far from a minimum: the flow goes on, and in time leaves a ball that is small enough.
-    assert_eq!(network.drifts(&cell(DynamicsSpec::Sgd), 1e-6), Some(false));
+    assert_eq!(network.drifts(&cell(DynamicsSpec::Sgd), Some(1e-6)), Some(false));
+    assert_eq!(network.drifts(&cell(DynamicsSpec::Sgd), None), None);
+    assert_eq!(facts(BOWL, BALL).drifts(&cell(HESSIAN), None), Some(false));
     let close = on_network("{kind: ball, radius: 0.001}");
-    assert_eq!(close.drifts(&cell(DynamicsSpec::Sgd), 1e3), Some(true));
+    assert_eq!(close.drifts(&cell(DynamicsSpec::Sgd), Some(1e3)), Some(true));
 }
 
 #[test]

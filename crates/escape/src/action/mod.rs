@@ -93,7 +93,7 @@
 //! | [`resolution`], [`error`] | how hard to try, and what can go wrong |
 //! | `weighted`, `energy` | the coordinates in which a = I, and the action of a row of nodes there |
 //! | `relax`, `lbfgs`, `memory` | a path with fixed ends to its least action |
-//! | `precondition`, `symmetric` | the second derivative it is preconditioned by |
+//! | `precondition` | the second derivative it is preconditioned by |
 //! | `descent` | the endpoint, along ∂D |
 
 pub mod boundary;
@@ -113,7 +113,6 @@ mod relax;
 pub mod resolution;
 pub mod starts;
 pub mod steepness;
-mod symmetric;
 #[cfg(test)]
 mod tests;
 mod weighted;

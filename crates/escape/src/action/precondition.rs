@@ -5,11 +5,19 @@
 //! eigenbasis of JᵀJ that is one tridiagonal matrix a direction. On quadratics whose H and C commute it is exact.
 
 use super::diffusion::Diffusion;
-use super::symmetric::{Eigen, eigen};
 use super::weighted::{Scratch, Weighted};
+use crate::curvature::symmetric::{Eigen, eigen};
 
 /// Points of the path that JᵀJ is averaged over.
 const SAMPLES: usize = 5;
+
+/// The eigenbasis of a mean JᵀJ; the axes, if it has an entry that is not finite: any basis preconditions.
+fn basis(mean: &[f64], n: usize) -> Eigen {
+    eigen(mean, n).unwrap_or_else(|_| Eigen {
+        values: mean.iter().step_by(n + 1).copied().collect(),
+        vectors: (0..n * n).map(|k| f64::from(u8::from(k % (n + 1) == 0))).collect(),
+    })
+}
 
 /// The eigenbasis of the mean JᵀJ, and the factors of a tridiagonal matrix for each of its directions.
 pub(super) struct Preconditioner {
@@ -37,7 +45,7 @@ impl Preconditioner {
                 *mean += value / SAMPLES as f64;
             }
         }
-        Self { basis: eigen(mean, n), rows: 0, coupling: vec![], inverse_pivots: vec![], rotated: vec![] }
+        Self { basis: basis(&mean, n), rows: 0, coupling: vec![], inverse_pivots: vec![], rotated: vec![] }
     }
 
     /// The matrix for these durations.

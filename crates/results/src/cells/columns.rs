@@ -3,11 +3,9 @@
 //! | name | type | unit | meaning |
 //! | --- | --- | --- | --- |
 //! | `cell` … `batch_size` | as in `trials/` | | the cell and its parameters |
-//! | `substeps` | int64 | | steps of the scheme in a time of η: 1 but for `sde` |
-//! | `stability` | float64, null | | a of stable noise |
 //! | `lambda_max` | float64 | loss / length² | λmax of the Hessian of L_αβ at θ*: the sharpness |
 //! | `lambda_min`, `trace` | float64, null | loss / length² | of the same |
-//! | `depth`, `depth_method` | float64, string, null | loss | ΔL = min over ∂D of L_αβ − L_αβ(θ*) |
+//! | `depth` | float64, null | loss | ΔL = min over ∂D of L_αβ − L_αβ(θ*) |
 //! | `estimator` | string | | how the mean was estimated: `direct` |
 //! | `trials`, `exits`, `censored`, `diverged` | int64 | | trials that ended; how |
 //! | `mean_exit_steps` | float64, null | steps | maximum-likelihood mean under censoring; null without an exit |
@@ -19,12 +17,15 @@
 //! | `drift` | boolean, null | | whether noise-free descent leaves D within the mean exit time |
 //! | `unstable` | boolean | | whether η·λmax > 2 |
 //! | `ks_p` | float64, null | | Kolmogorov–Smirnov p-value of the exit times against an exponential |
+//! | `exponent_freidlin_wentzell` | float64, null | 1 | (B/η)·V0: log of the mean exit time by Freidlin–Wentzell theory |
+//! | `exponent_paper` | float64, null | 1 | log of the mean exit time that the paper predicts |
+//! | `substeps` | int64 | | steps of the scheme in a time of η: 1 but for `sde` |
+//! | `stability` | float64, null | | a of stable noise |
+//! | `depth_method` | string, null | | how `depth` was found |
 //! | `noise_trace` | float64, null | loss² / length² | tr C of the gradients of the examples at θ* |
 //! | `noise_alignment`, `noise_distance` | float64, null | | cosine of C and H; ‖C − H‖/‖H‖ (Assumption 2) |
 //! | `clipped_weight` | float64, null | | the share of H that was clipped to make it a covariance |
 //! | `quasipotential`, `quasipotential_method` | float64, string, null | | V0 |
-//! | `exponent_freidlin_wentzell` | float64, null | 1 | (B/η)·V0: log of the mean exit time by Freidlin–Wentzell theory |
-//! | `exponent_paper` | float64, null | 1 | log of the mean exit time that the paper predicts |
 //! | `exact_mean_exit_time`, `exact_method` | float64, string, null | time | the mean itself, computed |
 
 use std::sync::{Arc, LazyLock};
@@ -71,14 +72,10 @@ macro_rules! column {
 }
 
 const COLUMNS: [Column; 33] = [
-    // What the cell says by itself is not read back.
-    Column { name: "substeps", place: Place::Count(|row| row.cell.dynamics.substeps().into(), |_, _| ()) },
-    Column { name: "stability", place: Place::MaybeReal(|row| row.cell.dynamics.stability(), |_, _| ()) },
     column!(Real effective.lambda_max),
     column!(MaybeReal effective.lambda_min),
     column!(MaybeReal effective.trace),
     column!(MaybeReal effective.depth),
-    column!(MaybeWord effective.depth_method),
     column!(Word estimator),
     column!(Count trials),
     column!(Count exits),
@@ -95,14 +92,18 @@ const COLUMNS: [Column; 33] = [
     column!(MaybeFlag drift),
     column!(Flag effective.unstable),
     column!(MaybeReal ks_p),
+    column!(MaybeReal effective.exponent_freidlin_wentzell),
+    column!(MaybeReal effective.exponent_paper),
+    // What the cell says by itself is not read back.
+    Column { name: "substeps", place: Place::Count(|row| row.cell.dynamics.substeps().into(), |_, _| ()) },
+    Column { name: "stability", place: Place::MaybeReal(|row| row.cell.dynamics.stability(), |_, _| ()) },
+    column!(MaybeWord effective.depth_method),
     column!(MaybeReal effective.noise_trace),
     column!(MaybeReal effective.noise_alignment),
     column!(MaybeReal effective.noise_distance),
     column!(MaybeReal effective.clipped_weight),
     column!(MaybeReal effective.quasipotential),
     column!(MaybeWord effective.quasipotential_method),
-    column!(MaybeReal effective.exponent_freidlin_wentzell),
-    column!(MaybeReal effective.exponent_paper),
     column!(MaybeReal effective.exact_mean_exit_time),
     column!(MaybeWord effective.exact_method),
 ];

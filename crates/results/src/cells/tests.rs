@@ -66,11 +66,11 @@ fn the_table_comes_back_in_key_order_with_the_same_bytes() {
 #[test]
 fn the_columns_are_those_of_the_design() {
     let fields: Vec<&str> = SCHEMA.fields().iter().map(|field| field.name().as_str()).collect();
-    let expected = "cell dynamics covariance alpha beta eta batch_size substeps stability lambda_max lambda_min \
-                    trace depth depth_method estimator trials exits censored diverged mean_exit_steps mean_exit_time lower upper std median total_steps \
-                    gradient_norm drift unstable ks_p noise_trace noise_alignment noise_distance clipped_weight \
-                    quasipotential quasipotential_method exponent_freidlin_wentzell exponent_paper \
-                    exact_mean_exit_time exact_method";
+    let expected = "cell dynamics covariance alpha beta eta batch_size lambda_max lambda_min trace depth estimator trials \
+                    exits censored diverged mean_exit_steps mean_exit_time lower upper std median total_steps \
+                    gradient_norm drift unstable ks_p exponent_freidlin_wentzell exponent_paper substeps stability \
+                    depth_method noise_trace noise_alignment noise_distance clipped_weight quasipotential \
+                    quasipotential_method exact_mean_exit_time exact_method";
     assert_eq!(fields.join(" "), expected);
 }
 

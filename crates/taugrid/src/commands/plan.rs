@@ -21,9 +21,9 @@ pub(crate) fn run(path: &Path, as_json: bool) -> Result<Exit, Failure> {
     let sweep = Sweep::load(path).map_err(Failure::usage)?;
     check_fit(&sweep)?;
     let cells = sweep.cells();
-    let steps = predict(&sweep, &cells);
-    let seconds = steps.map(|(steps, dim)| steps * dim / COORDINATE_STEPS_A_SECOND);
-    let steps = steps.map(|(steps, _)| steps);
+    let prediction = predict(&sweep, &cells);
+    // To a program a part of the sweep is no prediction.
+    let whole = prediction.filter(|prediction| prediction.unknown == 0);
     let trials = cells.len() as u64 * sweep.trials;
     if as_json {
         print(json!({
@@ -31,24 +31,30 @@ pub(crate) fn run(path: &Path, as_json: bool) -> Result<Exit, Failure> {
             "sweep": sweep.physics().sweep_id(),
             "cells": cells.len(),
             "trials": trials,
-            "predicted_steps": steps,
-            "predicted_core_seconds": seconds,
+            "predicted_steps": whole.map(|prediction| prediction.steps),
+            "predicted_core_seconds": whole.map(Prediction::core_seconds),
             "cell_keys": cells.iter().map(|cell| cell.key.to_string()).collect::<Vec<_>>(),
         }))?;
         return Ok(Exit::Done);
     }
     print(format_args!("{}: {} cells, {} trials", sweep.name, HumanCount(cells.len() as u64), HumanCount(trials)))?;
-    match (steps, seconds) {
-        (Some(steps), Some(seconds)) => {
+    match prediction {
+        Some(prediction) => {
             let threads = default_threads().get();
-            let wall = Duration::try_from_secs_f64(seconds / threads as f64).unwrap_or(Duration::MAX);
+            let seconds = prediction.core_seconds() / threads as f64;
+            let wall = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+            let but = match prediction.unknown {
+                0 => String::new(),
+                cells => format!("; without {} of which nothing is known before", count(cells)),
+            };
             print(format_args!(
-                "about {steps:.1e} steps, by the law of large deviations: some {} on the {threads} cores here, give or \
-                 take a factor of three",
+                "about {:.1e} steps, exactly or by the law of large deviations: some {} on the {threads} cores here, give or \
+                 take a factor of three{but}",
+                prediction.steps,
                 HumanDuration(wall)
             ))?;
         }
-        _ => print(format_args!(
+        None => print(format_args!(
             "how long is not known before it is measured; at most {:.1e} steps, for trials end at {}",
             trials as f64 * sweep.max_steps as f64,
             HumanCount(sweep.max_steps)
@@ -65,19 +71,47 @@ fn check_fit(sweep: &Sweep) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Steps of all trials together, and the dimension, where the landscape has a closed form.
-fn predict(sweep: &Sweep, cells: &[Cell]) -> Option<(f64, f64)> {
-    let LandscapeSpec::Quadratic { eigenvalues, .. } = &sweep.landscape else { return None };
+/// What a sweep would take, as far as it is known.
+#[derive(Clone, Copy)]
+struct Prediction {
+    /// Of all trials of the cells that something is known of.
+    steps: f64,
+    /// d.
+    dim: f64,
+    /// Cells of which nothing is known.
+    unknown: usize,
+}
+
+impl Prediction {
+    fn core_seconds(self) -> f64 {
+        self.steps * self.dim / COORDINATE_STEPS_A_SECOND
+    }
+}
+
+fn count(cells: usize) -> String {
+    if cells == 1 { "one cell".to_owned() } else { format!("{cells} cells") }
+}
+
+/// Where the landscape is not trained and something is known of some cell.
+fn predict(sweep: &Sweep, cells: &[Cell]) -> Option<Prediction> {
+    let dim = match &sweep.landscape {
+        LandscapeSpec::Quadratic { eigenvalues, .. } | LandscapeSpec::Quartic { eigenvalues, .. } => eigenvalues.len(),
+        LandscapeSpec::DoubleWell { transverse, .. } => 1 + transverse.len(),
+        LandscapeSpec::LinearRegression(_) | LandscapeSpec::Mlp(_) => return None,
+    };
     let physics = sweep.physics();
     let landscape = physics.landscape(None).ok()?;
     let facts = Facts::new(&physics, &landscape);
     facts.find_exact(cells);
-    let total: Option<f64> = cells.iter().map(|cell| mean_steps(cell, &physics, &facts)).sum();
-    total.map(|total| (total * sweep.trials as f64, eigenvalues.len() as f64))
+    let known: Vec<f64> = cells.iter().filter_map(|cell| mean_steps(cell, &physics, &facts)).collect();
+    let unknown = cells.len() - known.len();
+    let steps = known.iter().sum::<f64>() * sweep.trials as f64;
+    (!known.is_empty()).then_some(Prediction { steps, dim: dim as f64, unknown })
 }
 
-/// The exact mean exit steps where there is a method, else the mean exit time of a 1-D Ornstein–Uhlenbeck process with the cell's quasi-potential V = (B/η)V0 and λmax, in
-/// steps: the mean τ ≈ (√π / 2) (e^V − 1) / (λ √V), which has the right exponent in any dimension and a prefactor that serves.
+/// The exact mean exit steps where there is a method. Else the mean exit time, in steps, of a 1-D Ornstein–Uhlenbeck process
+/// with the cell's quasi-potential V = (B/η)V0 and λmax: τ ≈ (√π / 2) (e^V − 1) / (λ √V), which has the right exponent in
+/// any dimension and a prefactor that serves.
 fn mean_steps(cell: &Cell, physics: &Physics, facts: &Facts) -> Option<f64> {
     let effective = facts.effective(cell);
     let v = effective.exponent_freidlin_wentzell?;

@@ -58,7 +58,7 @@ fn where_h_and_c_do_not_commute_v0_is_an_eigenvalue() {
         let (h, c, mirror) = (spectrum(n, 0.01), spectrum(n, 0.1), mirror(n));
         for metric in BOTH {
             let q = exact_form(&h, &c, &mirror, metric);
-            let least = |a: Vec<f64>| eigen(a, n).values.into_iter().fold(f64::INFINITY, f64::min);
+            let least = |a: Vec<f64>| eigen(&a, n).expect("finite").values.into_iter().fold(f64::INFINITY, f64::min);
             let diffusion = rotated(&h, &c, &mirror);
             both_ways(&diffusion, metric, BALL, 0.64 * least(q.clone()), "ball");
             let column = |i: usize| -> Vec<f64> {

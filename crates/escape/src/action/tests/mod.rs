@@ -7,7 +7,7 @@ mod steepness;
 
 use super::diffusion::{Closures, Diffusion};
 use super::metric::Metric;
-use super::symmetric::{Eigen, eigen};
+use crate::curvature::symmetric::{Eigen, eigen};
 
 const BOTH: [Metric; 2] = [Metric::FreidlinWentzell, Metric::Paper];
 
@@ -56,7 +56,7 @@ fn exact_form(h: &[f64], c: &[f64], mirror: &[f64], metric: Metric) -> Vec<f64> 
     };
     let mobility = sandwich(&|k, l| if k == l { metric.mobility(c[k]) } else { 0.0 });
     let sigma = sandwich(&|k, l| mobility[k * n + l] / (h[k] + h[l]));
-    let Eigen { values, vectors } = eigen(sigma, n);
+    let Eigen { values, vectors } = eigen(&sigma, n).expect("finite");
     let entry =
         |i: usize, j: usize| -> f64 { (0..n).map(|k| 0.5 / values[k] * vectors[k * n + i] * vectors[k * n + j]).sum() };
     (0..n * n).map(|k| entry(k / n, k % n)).collect()
