@@ -28,8 +28,8 @@ pub enum Dynamics {
     Sgd,
     /// Gradient descent with Gaussian noise of a covariance (Eq. 2, and Eq. 4 discretised).
     GaussianSgd(Covariance),
-    /// The stochastic differential equation (Eq. 3, and Eq. 4): on quadratics by its exact transition, on wells by the
-    /// exponential Euler–Maruyama scheme, elsewhere by Euler and Maruyama's. A *step* is a step of the scheme and lasts
+    /// The stochastic differential equation (Eq. 3, and Eq. 4): on quadratics by its exact transition, on wells by a
+    /// symmetric splitting around that, elsewhere by Euler and Maruyama's scheme. A *step* is a step of the scheme and lasts
     /// η/substeps. Exits are seen at steps alone, which would make them late by O(√step); the boundary
     /// is drawn in by as much (Gobet & Menozzi 2010).
     Sde {

@@ -12,7 +12,7 @@ use crate::landscape::well::{Term, Well};
 use crate::rng::StreamKey;
 use crate::simd::Isa;
 use crate::walk::Simulation;
-use crate::walk::force::{Cubic, Force, Linear};
+use crate::walk::force::{Cubic, Force, Linear, Split};
 use crate::walk::lanes::{Course, LaneWalk};
 use crate::walk::noise::{Gaussian, Independent, Isotropic};
 use crate::walk::real::Real;
@@ -82,24 +82,25 @@ impl CellProblem {
 
     /// On a double well or a quartic; in f64, for what it is worth in so few dimensions.
     pub(super) fn well(&self, well: &Arc<Well>, scheme: Scheme, key: StreamKey, isa: Isa) -> Box<dyn Simulation> {
-        let coordinates: Vec<_> =
-            well.terms().iter().map(|term| self.coordinate(term.h, scheme).in_law(scheme)).collect();
+        let coordinates: Vec<_> = well.terms().iter().map(|term| self.coordinate(term.h, scheme)).collect();
         let boundary = self.domain.boundary(self.scale);
+        let parts = well.terms().iter().zip(&coordinates);
+        if !scheme.corrected {
+            let course = self.course(Arc::clone(well) as _, &coordinates, scheme, 1.0, key, isa);
+            let forces: Vec<Cubic> = parts.map(|(term, coordinate)| self.cubic(*term, *coordinate, boundary)).collect();
+            return with_tail(course, &forces, scheme.tail);
+        }
+        let forces: Vec<Split> =
+            parts.map(|(term, coordinate)| self.split(*term, *coordinate, scheme, boundary)).collect();
+        let coordinates: Vec<_> = coordinates.into_iter().map(|coordinate| coordinate.in_law(scheme)).collect();
         let deepest = coordinates.iter().map(|c| c.noise / c.unit).fold(0.0, f64::max);
         let inside = match boundary {
-            _ if !scheme.corrected => 1.0,
             Boundary::SquaredRadius(_) => (1.0 - GOBET_MENOZZI * deepest).max(0.0).powi(2),
             // How far the correction reaches depends on the slope, so every state is looked at.
             Boundary::BaseExcess(_) => f64::NEG_INFINITY,
         };
-        let forces: Vec<Cubic> = well
-            .terms()
-            .iter()
-            .zip(&coordinates)
-            .map(|(term, coordinate)| self.cubic(*term, *coordinate, boundary))
-            .collect();
         let course = self.course(Arc::clone(well) as _, &coordinates, scheme, inside, key, isa);
-        with_tail(course, &forces, scheme.tail)
+        Box::new(LaneWalk::new(course, &forces, Gaussian))
     }
 
     /// A coordinate with curvature h at θ*.
@@ -114,20 +115,31 @@ impl CellProblem {
         Coordinate { pull: scheme.length * curvature, noise: scheme.noise * variance.sqrt(), unit }
     }
 
-    /// With x = uy and z = √α x: a step takes hβ√α L'(z) from x. Of an SDE the linear part is taken as it is in law, and the
-    /// rest for as long as that lasts, which is the exponential Euler–Maruyama scheme.
+    /// With x = uy and z = √α x: a step takes hβ√α L'(z) from x.
     fn cubic(&self, term: Term, coordinate: Coordinate, boundary: Boundary) -> Cubic {
         let Coordinate { unit, noise, pull } = coordinate;
         let z = self.scale.stretch() * unit;
         let c = [-pull, -pull * z * term.b / term.h, -pull * z * z * term.q / term.h];
-        let m = match boundary {
+        Cubic { c, sigma: noise / unit, m: self.measure(term, unit, boundary) }
+    }
+
+    /// The same force in two halves around the linear part, which is taken as it is in law.
+    fn split(&self, term: Term, coordinate: Coordinate, scheme: Scheme, boundary: Boundary) -> Split {
+        let Cubic { c: [_, k2, k3], m, .. } = self.cubic(term, coordinate, boundary);
+        let Coordinate { unit, noise, pull } = coordinate.in_law(scheme);
+        Split { linear: -pull, kick: [0.5 * k2, 0.5 * k3], sigma: noise / unit, m }
+    }
+
+    /// What of the boundary y fills: Σ y²(m₂ + y(m₃ + ym₄)) is 1 on it.
+    fn measure(&self, term: Term, unit: f64, boundary: Boundary) -> [f64; 3] {
+        let z = self.scale.stretch() * unit;
+        match boundary {
             Boundary::SquaredRadius(_) => [1.0, 0.0, 0.0],
             Boundary::BaseExcess(depth) => {
                 let square = z * z / depth;
                 [square * 0.5 * term.h, square * z * term.b / 3.0, square * z * z * term.q * 0.25]
             }
-        };
-        Cubic { c, sigma: noise / unit, m }
+        }
     }
 
     fn course(
