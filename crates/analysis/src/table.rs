@@ -132,6 +132,9 @@ fn columns(cells: &[&CellSummary]) -> Vec<Column> {
         _ => "–".to_owned(),
     }));
     columns.push(number("mean steps", |c| c.mean_exit_steps.map_or("–".to_owned(), |steps| significant(steps, 4))));
+    if cells.iter().any(|c| c.effective.gradient_norm > 0.0) {
+        columns.push(number("‖∇L(θ*)‖", |c| significant(c.effective.gradient_norm, 2)));
+    }
     if cells.iter().any(|c| !flags(c).is_empty()) {
         columns.push(Column { heading: "flags", numeric: false, entry: flags });
     }

@@ -50,3 +50,12 @@ fn a_long_table_is_cut() {
     assert_eq!(table.len(), 2 + 60 + 1);
     assert_eq!(table[62], "… and 36 more, see cells.parquet");
 }
+
+#[test]
+fn a_gradient_that_does_not_vanish_is_shown() {
+    let mut cell = summary(HESSIAN, 1.0, 1.0, 0.1, 1);
+    assert!(!cell_table(&[cell.clone()]).contains("∇L"));
+    cell.effective.gradient_norm = 0.001_23;
+    let table = cell_table(&[cell]);
+    assert!(table.contains("‖∇L(θ*)‖") && table.contains("0.0012"), "{table}");
+}
