@@ -2,7 +2,7 @@
 //!
 //! The file carries its own hash (the module `seal`), so damage does not pass for data.
 
-mod columns;
+pub(crate) mod columns;
 
 use std::sync::Arc;
 
@@ -10,14 +10,11 @@ use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use bytes::Bytes;
 use columns::{SCHEMA, from_batch, to_batch};
-use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::file::metadata::KeyValue;
 use taugrid_sweep::Cell;
 
 use crate::dataset::Dataset;
 use crate::error::DatasetError;
-use crate::part::properties;
 use crate::rows::CellTable;
 use crate::schema::difference;
 use crate::seal;
@@ -25,7 +22,7 @@ use crate::store::Store;
 
 /// The table's name in the store.
 pub(crate) const CELLS: &str = "cells.parquet";
-const KEY_SWEEP: &str = "taugrid.sweep";
+pub(crate) const KEY_SWEEP: &str = "taugrid.sweep";
 
 /// What is known of a cell before any trial of it: values of L_αβ, and predictions. `None` is always: not known.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -166,15 +163,7 @@ impl Dataset {
     pub fn write_cells(&self, rows: &[CellSummary]) -> Result<(), DatasetError> {
         let mut rows = rows.to_vec();
         rows.sort_by_key(|row| row.cell.key);
-        let batch = to_batch(&rows)?;
-        let refused = |error| DatasetError::encode(CELLS, error);
-        let mut writer =
-            ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties().build())).map_err(refused)?;
-        writer.append_key_value_metadata(KeyValue::new(KEY_SWEEP.to_string(), self.manifest.sweep_id.clone()));
-        writer.append_key_value_metadata(seal::placeholder());
-        writer.write(&batch).map_err(refused)?;
-        let mut bytes = writer.into_inner().map_err(refused)?;
-        seal::fill(&mut bytes);
+        let bytes = seal::table(CELLS, &to_batch(&rows)?, (KEY_SWEEP, &self.manifest.sweep_id))?;
         Ok(self.store.replace(CELLS, &bytes)?)
     }
 

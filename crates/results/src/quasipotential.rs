@@ -14,21 +14,19 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, DictionaryArray, Float64Array, Int64Array, RecordBatch};
-use arrow::datatypes::{DataType, Field, Int32Type, Schema};
-use parquet::arrow::ArrowWriter;
-use parquet::file::metadata::KeyValue;
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Schema};
 use taugrid_sweep::Cell;
 
+use crate::cells::KEY_SWEEP;
+use crate::cells::columns::{cell_columns, reals, words};
 use crate::error::DatasetError;
-use crate::part::properties;
 use crate::schema::{cell_fields, dictionary};
 use crate::seal;
 use crate::store::{LocalStore, Store};
 
 /// The table's name in its folder.
 pub const QUASIPOTENTIAL: &str = "quasipotential.parquet";
-const KEY_SWEEP: &str = "taugrid.sweep";
 
 /// V0 of a cell.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,14 +58,7 @@ impl QuasipotentialRow {
 /// # Errors
 /// If it cannot be written; then the old one is as it was.
 pub fn write_quasipotential(dir: &Path, sweep_id: &str, rows: &[QuasipotentialRow]) -> Result<(), DatasetError> {
-    let refused = |error| DatasetError::encode(QUASIPOTENTIAL, error);
-    let batch = to_batch(rows)?;
-    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties().build())).map_err(refused)?;
-    writer.append_key_value_metadata(KeyValue::new(KEY_SWEEP.to_string(), sweep_id.to_string()));
-    writer.append_key_value_metadata(seal::placeholder());
-    writer.write(&batch).map_err(refused)?;
-    let mut bytes = writer.into_inner().map_err(refused)?;
-    seal::fill(&mut bytes);
+    let bytes = seal::table(QUASIPOTENTIAL, &to_batch(rows)?, (KEY_SWEEP, sweep_id))?;
     Ok(LocalStore::new(dir).replace(QUASIPOTENTIAL, &bytes)?)
 }
 
@@ -76,28 +67,43 @@ fn to_batch(rows: &[QuasipotentialRow]) -> Result<RecordBatch, DatasetError> {
     let real = |name| Field::new(name, DataType::Float64, true);
     fields.extend(["quasipotential", "exponent", "quasipotential_paper", "exponent_paper"].map(real));
     fields.push(Field::new("method", dictionary(), true));
-    let words = |word: &dyn Fn(&QuasipotentialRow) -> Option<String>| -> ArrayRef {
-        let words: Vec<Option<String>> = rows.iter().map(word).collect();
-        Arc::new(words.iter().map(Option::as_deref).collect::<DictionaryArray<Int32Type>>())
-    };
-    let reals = |real: &dyn Fn(&QuasipotentialRow) -> Option<f64>| -> ArrayRef {
-        Arc::new(rows.iter().map(real).collect::<Float64Array>())
-    };
-    let sizes: Result<Vec<i64>, _> = rows.iter().map(|row| i64::try_from(row.cell.batch_size)).collect();
-    let columns = vec![
-        words(&|row| Some(row.cell.key.to_string())),
-        words(&|row| Some(row.cell.dynamics.kind().to_string())),
-        words(&|row| row.cell.dynamics.covariance().map(str::to_string)),
-        reals(&|row| Some(row.cell.alpha)),
-        reals(&|row| Some(row.cell.beta)),
-        reals(&|row| Some(row.cell.eta)),
-        Arc::new(Int64Array::from(sizes.map_err(|error| DatasetError::encode(QUASIPOTENTIAL, error))?)),
-        reals(&|row| row.value),
-        reals(&QuasipotentialRow::exponent),
-        reals(&|row| row.paper),
-        reals(&QuasipotentialRow::exponent_paper),
-        words(&|row| row.method.clone()),
-    ];
+    let mut columns = cell_columns(QUASIPOTENTIAL, rows, |row| &row.cell)?;
+    columns.extend([
+        reals(rows, |row| row.value),
+        reals(rows, QuasipotentialRow::exponent),
+        reals(rows, |row| row.paper),
+        reals(rows, QuasipotentialRow::exponent_paper),
+        words(rows, |row| row.method.clone()),
+    ]);
     let encoded = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns);
     encoded.map_err(|error| DatasetError::encode(QUASIPOTENTIAL, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::AsArray;
+    use arrow::datatypes::Float64Type;
+    use bytes::Bytes;
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+    use super::*;
+    use crate::testing::cells;
+
+    #[test]
+    fn the_table_holds_the_exponents_and_carries_its_hash() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let row = |(k, cell)| {
+            let value = (k == 0).then_some(0.25);
+            QuasipotentialRow { cell, value, paper: value, method: Some("closed form".to_owned()) }
+        };
+        let rows: Vec<_> = cells(2).into_iter().enumerate().map(row).collect();
+        write_quasipotential(folder.path(), "sweep", &rows).expect("written");
+        let bytes = std::fs::read(folder.path().join(QUASIPOTENTIAL)).expect("there");
+        assert!(seal::is_sound(&bytes));
+        let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes)).expect("Parquet");
+        let batch = reader.build().expect("readable").next().expect("a batch").expect("sound");
+        let exponent = batch.column_by_name("exponent").expect("a column").as_primitive::<Float64Type>();
+        let expected = rows[0].cell.batch_size as f64 / rows[0].cell.eta * 0.25;
+        assert_eq!(exponent.iter().collect::<Vec<_>>(), [Some(expected), None]);
+    }
 }

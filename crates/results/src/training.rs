@@ -26,14 +26,11 @@ use std::sync::{Arc, LazyLock};
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, SchemaRef};
 use bytes::Bytes;
-use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::file::metadata::KeyValue;
 use taugrid_escape::sharpness::{Keskar, Profile};
 use taugrid_sweep::TrainingPoint;
 
 use crate::error::DatasetError;
-use crate::part::properties;
 use crate::seal;
 use crate::store::{LocalStore, Store};
 
@@ -68,13 +65,7 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
 /// # Errors
 /// If it cannot be written; then the old one is as it was.
 pub fn write_training(dir: &Path, landscape_id: &str, points: &[TrainingPoint]) -> Result<(), DatasetError> {
-    let refused = |error| DatasetError::encode(TRAINING, error);
-    let mut writer = ArrowWriter::try_new(Vec::new(), SCHEMA.clone(), Some(properties().build())).map_err(refused)?;
-    writer.append_key_value_metadata(KeyValue::new(KEY_LANDSCAPE.to_string(), landscape_id.to_string()));
-    writer.append_key_value_metadata(seal::placeholder());
-    writer.write(&to_batch(points)?).map_err(refused)?;
-    let mut bytes = writer.into_inner().map_err(refused)?;
-    seal::fill(&mut bytes);
+    let bytes = seal::table(TRAINING, &to_batch(points)?, (KEY_LANDSCAPE, landscape_id))?;
     Ok(LocalStore::new(dir).replace(TRAINING, &bytes)?)
 }
 

@@ -34,6 +34,7 @@ use arrow::array::{
     ArrayRef, AsArray, BooleanArray, DictionaryArray, Float64Array, Int64Array, RecordBatch, StringArray,
 };
 use arrow::datatypes::{DataType, Field, Float64Type, Int32Type, Int64Type, Schema, SchemaRef};
+use taugrid_sweep::Cell;
 
 use super::{CELLS, CellSummary};
 use crate::batch::one_nan;
@@ -126,7 +127,7 @@ impl Column {
         Ok(match self.place {
             Place::Real(get, _) => reals(rows, |row| Some(get(row))),
             Place::MaybeReal(get, _) => reals(rows, get),
-            Place::Count(get, _) => counts(rows, get)?,
+            Place::Count(get, _) => counts(CELLS, rows, get)?,
             Place::Word(get, _) => words(rows, |row| Some(get(row))),
             Place::MaybeWord(get, _) => words(rows, get),
             Place::Flag(get, _) => Arc::new(rows.iter().map(|row| Some(get(row))).collect::<BooleanArray>()),
@@ -169,18 +170,37 @@ pub(super) static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(fields))
 });
 
-fn words(rows: &[CellSummary], word: impl Fn(&CellSummary) -> Option<String>) -> ArrayRef {
+/// The columns of the cells themselves, in the order of [`cell_fields`]: one cell a row. `file` is what an error names.
+pub(crate) fn cell_columns<T>(
+    file: &str,
+    rows: &[T],
+    cell: impl Fn(&T) -> &Cell,
+) -> Result<Vec<ArrayRef>, DatasetError> {
+    Ok(vec![
+        words(rows, |row| Some(cell(row).key.to_string())),
+        words(rows, |row| Some(cell(row).dynamics.kind().to_string())),
+        words(rows, |row| cell(row).dynamics.covariance().map(str::to_string)),
+        reals(rows, |row| Some(cell(row).alpha)),
+        reals(rows, |row| Some(cell(row).beta)),
+        reals(rows, |row| Some(cell(row).eta)),
+        counts(file, rows, |row| cell(row).batch_size)?,
+    ])
+}
+
+/// A column of words with few distinct values.
+pub(crate) fn words<T>(rows: &[T], word: impl Fn(&T) -> Option<String>) -> ArrayRef {
     let words: Vec<Option<String>> = rows.iter().map(word).collect();
     Arc::new(words.iter().map(Option::as_deref).collect::<DictionaryArray<Int32Type>>())
 }
 
-fn reals(rows: &[CellSummary], real: impl Fn(&CellSummary) -> Option<f64>) -> ArrayRef {
+/// A column of numbers.
+pub(crate) fn reals<T>(rows: &[T], real: impl Fn(&T) -> Option<f64>) -> ArrayRef {
     Arc::new(rows.iter().map(|row| real(row).map(one_nan)).collect::<Float64Array>())
 }
 
-fn counts(rows: &[CellSummary], count: impl Fn(&CellSummary) -> u64) -> Result<ArrayRef, DatasetError> {
+fn counts<T>(file: &str, rows: &[T], count: impl Fn(&T) -> u64) -> Result<ArrayRef, DatasetError> {
     let numbers: Result<Vec<i64>, _> = rows.iter().map(|row| i64::try_from(count(row))).collect();
-    Ok(Arc::new(Int64Array::from(numbers.map_err(|error| DatasetError::encode(CELLS, error))?)))
+    Ok(Arc::new(Int64Array::from(numbers.map_err(|error| DatasetError::encode(file, error))?)))
 }
 
 fn read_words(column: &ArrayRef, name: &str) -> Result<Vec<Option<String>>, DatasetError> {
@@ -192,15 +212,7 @@ fn read_words(column: &ArrayRef, name: &str) -> Result<Vec<Option<String>>, Data
 
 /// The table of these rows, in their order.
 pub(super) fn to_batch(rows: &[CellSummary]) -> Result<RecordBatch, DatasetError> {
-    let mut columns = vec![
-        words(rows, |row| Some(row.cell.key.to_string())),
-        words(rows, |row| Some(row.cell.dynamics.kind().to_string())),
-        words(rows, |row| row.cell.dynamics.covariance().map(str::to_string)),
-        reals(rows, |row| Some(row.cell.alpha)),
-        reals(rows, |row| Some(row.cell.beta)),
-        reals(rows, |row| Some(row.cell.eta)),
-        counts(rows, |row| row.cell.batch_size)?,
-    ];
+    let mut columns = cell_columns(CELLS, rows, |row| &row.cell)?;
     for column in &COLUMNS {
         columns.push(column.array(rows)?);
     }
