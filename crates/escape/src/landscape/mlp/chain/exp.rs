@@ -1,29 +1,18 @@
 //! eˣ of sixteen f32 that are not above 0, in operations that IEEE 754 rounds in one way only: the same bits on every
 //! machine.
 
-use super::tanh::{EXPM1, LN2_HIGH, LN2_LOW, ROUND};
+use super::tanh::power_and_rest;
 use crate::simd::Simd;
 
 /// Below this eˣ is taken as 0: it is less than 1.7e-38.
 const SMALLEST: f32 = -87.0;
 
 /// eˣ for x ≤ 0; 0 where it is below 1.7e-38. NaN stays NaN.
-///
-/// x = n ln 2 + r with |r| ≤ ½ ln 2, and eʳ by its Taylor series.
 #[inline(always)]
 pub(super) fn exp<S: Simd>(s: S, x: S::F) -> S::F {
     let small = s.lt(x, s.splat(SMALLEST));
     let y = s.select(small, s.splat(0.0), x);
-    let shifted = s.fma(y, s.splat(std::f32::consts::LOG2_E), s.splat(ROUND));
-    let n = s.sub(shifted, s.splat(ROUND));
-    // n sits in the low bits of `shifted`; add the exponent's bias and move both into the exponent's place.
-    let power = s.of_bits(s.shl::<23>(s.add_u(s.to_bits(shifted), s.splat_u(127))));
-    let r = s.fnma(n, s.splat(LN2_LOW), s.fnma(n, s.splat(LN2_HIGH), y));
-    let mut q = s.splat(EXPM1[0]);
-    for c in &EXPM1[1..] {
-        q = s.fma(q, r, s.splat(*c));
-    }
-    let expm1 = s.fma(s.mul(r, r), q, r);
+    let (power, expm1) = power_and_rest(s, y);
     s.select(small, s.splat(0.0), s.fma(power, expm1, power))
 }
 

@@ -5,12 +5,12 @@ use crate::simd::Simd;
 /// From here on tanh rounds to 1: 1 − tanh 10 ≈ 4e-9.
 const SATURATED: f32 = 10.0;
 /// Adding this leaves the nearest integer in the low bits of the mantissa (1.5 × 2²³).
-pub(super) const ROUND: f32 = 12_582_912.0;
+const ROUND: f32 = 12_582_912.0;
 /// ln 2 in two parts; the first has enough trailing zeros for n times it to be exact.
-pub(super) const LN2_HIGH: f32 = f32::from_bits(0x3F31_7200);
-pub(super) const LN2_LOW: f32 = f32::from_bits(0x35BF_BE8E);
+const LN2_HIGH: f32 = f32::from_bits(0x3F31_7200);
+const LN2_LOW: f32 = f32::from_bits(0x35BF_BE8E);
 /// 1/7!, …, 1/2!: the Taylor series of (eʳ − 1 − r)/r². At |r| ≤ ½ ln 2 what is left out is below 1.6e-8 of eʳ − 1.
-pub(super) const EXPM1: [f32; 6] = [1.0 / 5_040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 1.0 / 2.0];
+const EXPM1: [f32; 6] = [1.0 / 5_040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 1.0 / 2.0];
 
 /// tanh x = sign(x) · E/(E + 2), E = e^(2|x|) − 1. NaN stays NaN.
 ///
@@ -23,6 +23,15 @@ pub(super) fn tanh<S: Simd>(s: S, x: S::F) -> S::F {
     let limit = s.splat(SATURATED);
     let size = s.select(s.lt(limit, size), limit, size);
     let y = s.add(size, size);
+    let (power, small) = power_and_rest(s, y);
+    let expm1 = s.fma(power, small, s.sub(power, s.splat(1.0)));
+    let t = s.div(expm1, s.add(expm1, s.splat(2.0)));
+    s.of_bits(s.xor(s.to_bits(t), sign))
+}
+
+/// 2ⁿ and eʳ − 1 with y = n ln 2 + r, |r| ≤ ½ ln 2: eʸ = 2ⁿ + 2ⁿ(eʳ − 1). eʳ − 1 by its Taylor series. For y from −87 to 87.
+#[inline(always)]
+pub(super) fn power_and_rest<S: Simd>(s: S, y: S::F) -> (S::F, S::F) {
     let shifted = s.fma(y, s.splat(std::f32::consts::LOG2_E), s.splat(ROUND));
     let n = s.sub(shifted, s.splat(ROUND));
     // n sits in the low bits of `shifted`; add the exponent's bias and move both into the exponent's place.
@@ -32,10 +41,7 @@ pub(super) fn tanh<S: Simd>(s: S, x: S::F) -> S::F {
     for c in &EXPM1[1..] {
         q = s.fma(q, r, s.splat(*c));
     }
-    let small = s.fma(s.mul(r, r), q, r);
-    let expm1 = s.fma(power, small, s.sub(power, s.splat(1.0)));
-    let t = s.div(expm1, s.add(expm1, s.splat(2.0)));
-    s.of_bits(s.xor(s.to_bits(t), sign))
+    (power, s.fma(s.mul(r, r), q, r))
 }
 
 #[cfg(test)]
