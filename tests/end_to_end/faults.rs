@@ -148,6 +148,8 @@ fn training_stops_when_asked_to() {
         let mut words = vec![sweep.as_os_str(), "--out".as_ref(), out.as_os_str()];
         if program == "taugrid" {
             words.insert(0, "run".as_ref());
+        } else {
+            words.push("--insecure".as_ref());
         }
         let mut process = Process::start(program, words);
         process.wait_for("preparing the landscape");

@@ -6,6 +6,7 @@ mod faults;
 mod growth;
 mod regression;
 mod same_bytes;
+mod security;
 mod storage;
 mod training;
 mod versions;

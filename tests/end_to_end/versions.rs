@@ -1,6 +1,8 @@
 //! Ends of different releases do not talk.
 
 use rig::{Folder, Process};
+use taugrid_process::access::Access;
+use taugrid_process::connect::Target;
 use taugrid_wire::PROTOCOL;
 use taugrid_wire::v1::coordinator_message::Kind;
 use taugrid_wire::v1::dispatch_client::DispatchClient;
@@ -20,12 +22,13 @@ async fn the_coordinator_sends_a_worker_of_another_release_away() {
     let folder = Folder::new();
     folder.write("sweep.yaml", SMALL);
     let mut coordinator = folder.start_coordinator("sweep.yaml", "out");
-    let line = coordinator.wait_for("listening on ");
-    let url = line.trim().rsplit(' ').next().expect("an address").to_owned();
+    coordinator.wait_for("listening on ");
+    let access = Access::read(&folder.path("access.json")).expect("it is there");
+    let target = Target::new(&access.coordinator, access.tls.as_ref(), false).expect("an address");
     let hello =
         Hello { protocol: PROTOCOL, release: "0.0.1".into(), name: "old".into(), threads: 1, sweep: String::new() };
     let hello = WorkerMessage { kind: Some(worker_message::Kind::Hello(hello)) };
-    let mut client = DispatchClient::connect(url).await.expect("it listens");
+    let mut client = DispatchClient::new(target.dial().await.expect("it listens"));
     let mut answers = client.attach(iter([hello])).await.expect("it answers").into_inner();
     let answer = answers.message().await.expect("a message").expect("a message");
     let Some(Kind::Farewell(farewell)) = answer.kind else { panic!("{answer:?}") };

@@ -46,8 +46,10 @@ impl Process {
 
     /// Starts any command.
     pub fn spawn(mut command: Command) -> Self {
+        if !command.get_envs().any(|(name, _)| name == "TAUGRID_LOG") {
+            command.env("TAUGRID_LOG", "info");
+        }
         let mut child = command
-            .env("TAUGRID_LOG", "info")
             .env("NO_COLOR", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -5,14 +5,12 @@ use std::sync::atomic::AtomicU64;
 use std::sync::mpsc as blocking;
 use std::time::Duration;
 
+use taugrid_process::listen::Listener;
 use taugrid_results::{Dataset, DatasetError};
 use taugrid_wire::v1::dispatch_server::DispatchServer;
-use taugrid_wire::{MAX_MESSAGE_BYTES, RELEASE, WINDOW_BYTES};
-use tokio::net::TcpListener;
+use taugrid_wire::{MAX_MESSAGE_BYTES, RELEASE};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tracing::info;
 
 use crate::directory::SweepDirectory;
@@ -63,10 +61,11 @@ pub enum ServeError {
 pub async fn serve(
     directory: &SweepDirectory,
     dataset: Dataset,
-    listener: TcpListener,
+    listener: Listener,
     progress: watch::Sender<Progress>,
     stop: CancellationToken,
 ) -> Result<(Dataset, Ending), ServeError> {
+    let (mut guarded, incoming) = listener.open()?;
     let cells = directory.cells();
     // With the cells that the sweep had and has no more, whose rows a worker may still hold.
     let known_cells = Arc::new(dataset.cells().clone());
@@ -89,13 +88,9 @@ pub async fn serve(
     };
     let (hang_up, hung_up) = oneshot::channel::<()>();
     let server = tokio::spawn(
-        Server::builder()
-            .initial_stream_window_size(Some(WINDOW_BYTES))
-            .initial_connection_window_size(Some(WINDOW_BYTES))
-            .http2_keepalive_interval(Some(Duration::from_secs(5)))
-            .http2_keepalive_timeout(Some(Duration::from_secs(5)))
+        guarded
             .add_service(DispatchServer::new(service).max_decoding_message_size(MAX_MESSAGE_BYTES))
-            .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), async {
+            .serve_with_incoming_shutdown(incoming, async {
                 let _ = hung_up.await;
             }),
     );

@@ -1,8 +1,23 @@
-//! What every taugrid program does at its start and at its end.
+//! What every taugrid program does at its start and at its end, and at the door between one and another.
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | [`exit`] | exit codes |
+//! | [`signals`] | SIGINT and SIGTERM ask a program to stop in order |
+//! | [`access`] | the access file: how a coordinator is found, and what lets in |
+//! | [`tls`], [`pem`] | the keys of both ends: made for a sweep, or the user's own |
+//! | [`listen`] | the coordinator's end: whom to let in |
+//! | [`connect`] | the other end: where to dial |
 
 pub mod access;
+pub mod connect;
 pub mod exit;
+pub mod host;
+pub mod http2;
+pub mod listen;
+pub mod pem;
 pub mod signals;
+pub mod tls;
 
 use std::io::IsTerminal;
 

@@ -17,6 +17,3 @@ pub const MAX_MESSAGE_BYTES: usize = 16 << 20;
 
 /// The largest piece of an artifact in one message, in bytes.
 pub const ARTIFACT_CHUNK_BYTES: usize = 1 << 20;
-
-/// The HTTP/2 flow-control window of both ends, in bytes: a few batches in flight, whatever the latency.
-pub const WINDOW_BYTES: u32 = 4 << 20;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use rand::RngExt;
 use taugrid_escape::simd::{Isa, IsaError};
-use taugrid_process::access::Access;
+use taugrid_process::connect::{ConnectError, Coordinator};
+use taugrid_process::host;
 use taugrid_wire::v1::{Farewell, farewell::Reason};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -20,16 +21,6 @@ use crate::session::{Carried, Parting, hold};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-
-/// How a worker finds its coordinator.
-#[derive(Debug, Clone)]
-pub enum Coordinator {
-    /// At this address: `http://host:port`.
-    Url(String),
-    /// At the address in this access file, read again for each connection: a coordinator that was started again
-    /// listens elsewhere.
-    AccessFile(PathBuf),
-}
 
 /// What a worker is started with.
 #[derive(Debug, Clone)]
@@ -60,25 +51,9 @@ pub enum Ending {
 /// Why a worker could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
-    /// The address is none.
-    #[error("{url} is not the address of a coordinator ({reason}): write http://HOST:PORT")]
-    Address {
-        /// What was given.
-        url: String,
-        /// Why it is none.
-        reason: String,
-    },
-    /// The access file cannot be read.
-    #[error("access file {}: {source}", path.display())]
-    AccessFile {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Nobody answers.
-    #[error("the coordinator cannot be reached: {0}")]
-    Unreachable(tonic::transport::Error),
+    /// The coordinator cannot be reached, or does not let in.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     /// The stream broke.
     #[error("the connection broke: {}", .0.message())]
     Broken(tonic::Status),
@@ -103,12 +78,11 @@ impl WorkerError {
     /// Whether another try may go better.
     fn is_passing(&self) -> bool {
         match self {
-            Self::Unreachable(_) => true,
+            Self::Connect(error) => error.is_passing(),
             Self::Broken(status) => !matches!(
                 status.code(),
                 Code::NotFound | Code::Unimplemented | Code::InvalidArgument | Code::OutOfRange
             ),
-            Self::AccessFile { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
             _ => false,
         }
     }
@@ -135,13 +109,13 @@ pub async fn run(options: &Options, stop: &CancellationToken) -> Result<Ending, 
     let mut last_contact = Instant::now();
     loop {
         let began = Instant::now();
-        let attempt = match find(&options.coordinator) {
-            Ok(url) => tokio::select! {
-                attempt = hold(&mut carried, &url, options, stop) => attempt,
+        let attempt = match options.coordinator.find() {
+            Ok(target) => tokio::select! {
+                attempt = hold(&mut carried, &target, options, stop) => attempt,
                 // A session that is under way stops by itself, in order; this is for one that is not yet.
                 () = stopped_and_waited(stop) => Ok(Parting::Stopped),
             },
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
         };
         let error = match attempt {
             Ok(Parting::Stopped) => return Ok(Ending::Stopped),
@@ -177,9 +151,7 @@ pub async fn run(options: &Options, stop: &CancellationToken) -> Result<Ending, 
 
 /// The host's name and the process id.
 pub fn default_name() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = host.trim();
-    format!("{}:{}", if host.is_empty() { "worker" } else { host }, std::process::id())
+    format!("{}:{}", host::name().as_deref().unwrap_or("worker"), std::process::id())
 }
 
 /// The cores this process may use, by its affinity mask and cgroup.
@@ -193,15 +165,6 @@ pub fn default_cache() -> PathBuf {
         .map(PathBuf::from)
         .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
     base.unwrap_or_else(std::env::temp_dir).join("taugrid")
-}
-
-fn find(coordinator: &Coordinator) -> Result<String, WorkerError> {
-    match coordinator {
-        Coordinator::Url(url) => Ok(url.clone()),
-        Coordinator::AccessFile(path) => Access::read(path)
-            .map(|access| access.coordinator)
-            .map_err(|source| WorkerError::AccessFile { path: path.clone(), source }),
-    }
 }
 
 async fn stopped_and_waited(stop: &CancellationToken) {

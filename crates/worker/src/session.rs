@@ -5,18 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use taugrid_process::connect::Target;
 use taugrid_sweep::Artifact;
 use taugrid_wire::v1::{
     CoordinatorMessage, Farewell, Goodbye, Heartbeat, Hello, Lease, LeaseDone, Ready, Welcome, WorkerMessage,
     coordinator_message, dispatch_client::DispatchClient, worker_message::Kind,
 };
-use taugrid_wire::{MAX_MESSAGE_BYTES, PROTOCOL, RELEASE, WINDOW_BYTES};
+use taugrid_wire::{MAX_MESSAGE_BYTES, PROTOCOL, RELEASE};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::Streaming;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tracing::debug;
 
 use crate::artifact;
@@ -27,7 +28,8 @@ use crate::setup::Setup;
 
 /// Rows that finished wait this long for others to share a message.
 const GATHER: Duration = Duration::from_millis(20);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A coordinator has heard out a worker that leaves by then.
+const HEAR_OUT: Duration = Duration::from_secs(10);
 /// A thread that is told to stop has handed on its rows by then.
 const LOOK_UP: Duration = Duration::from_millis(100);
 
@@ -59,15 +61,15 @@ pub(crate) enum Parting {
     Stopped,
 }
 
-/// Holds one connection to `url`.
+/// Holds one connection to `target`.
 pub(crate) async fn hold(
     carried: &mut Carried,
-    url: &str,
+    target: &Target,
     options: &Options,
     stop: &CancellationToken,
 ) -> Result<Parting, WorkerError> {
     carried.session += 1;
-    let mut client = connect(url).await?;
+    let mut client = DispatchClient::new(target.dial().await?).max_decoding_message_size(MAX_MESSAGE_BYTES);
     // Rows that finished since the last stream broke are held as well, and said to be.
     carried.take_in_rows();
     let (outgoing, stream) = mpsc::channel(16);
@@ -83,8 +85,12 @@ pub(crate) async fn hold(
         sweep,
     };
     say(&outgoing, Kind::Hello(hello)).await?;
-    let mut incoming = client.attach(ReceiverStream::new(stream)).await.map_err(WorkerError::Broken)?.into_inner();
-    let welcome = match hear(&mut incoming).await? {
+    let (first, incoming) = match attach(&mut client, stream).await {
+        // A coordinator that hung up without a word may have had a reason: then it is worth more than the broken stream.
+        Err(error @ WorkerError::Broken(_)) => return Err(target.diagnose().await.map_or(error, WorkerError::Connect)),
+        attached => attached?,
+    };
+    let welcome = match first {
         coordinator_message::Kind::Welcome(welcome) => welcome,
         coordinator_message::Kind::Farewell(farewell) => return Ok(Parting::Farewell(farewell)),
         _ => return Err(WorkerError::Protocol("the coordinator's first message is not Welcome".to_owned())),
@@ -124,17 +130,14 @@ async fn serve(
     parting
 }
 
-async fn connect(url: &str) -> Result<DispatchClient<Channel>, WorkerError> {
-    let endpoint = Endpoint::from_shared(url.to_owned())
-        .map_err(|error| WorkerError::Address { url: url.to_owned(), reason: error.to_string() })?
-        .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_nodelay(true)
-        .initial_stream_window_size(WINDOW_BYTES)
-        .initial_connection_window_size(WINDOW_BYTES)
-        .http2_keep_alive_interval(Duration::from_secs(5))
-        .keep_alive_timeout(Duration::from_secs(5));
-    let channel = endpoint.connect().await.map_err(WorkerError::Unreachable)?;
-    Ok(DispatchClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES))
+/// Opens the stream, and hears the first word.
+async fn attach(
+    client: &mut DispatchClient<Channel>,
+    outgoing: mpsc::Receiver<WorkerMessage>,
+) -> Result<(coordinator_message::Kind, Streaming<CoordinatorMessage>), WorkerError> {
+    let answer = client.attach(ReceiverStream::new(outgoing)).await.map_err(WorkerError::Broken)?;
+    let mut incoming = answer.into_inner();
+    Ok((hear(&mut incoming).await?, incoming))
 }
 
 async fn set_up(welcome: &Welcome, cache: &Path, client: &mut DispatchClient<Channel>) -> Result<Setup, WorkerError> {
@@ -241,7 +244,7 @@ impl Session<'_> {
         say(self.outgoing, Kind::Goodbye(Goodbye { reason: "asked to stop".to_owned() })).await?;
         // The coordinator closes the stream once it has read the goodbye, and all that came before it.
         let heard_out = async { while hear(incoming).await.is_ok() {} };
-        let _ = tokio::time::timeout(CONNECT_TIMEOUT, heard_out).await;
+        let _ = tokio::time::timeout(HEAR_OUT, heard_out).await;
         Ok(())
     }
 

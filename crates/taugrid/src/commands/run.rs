@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use taugrid_coordinator::{Ending, Progress, SweepDirectory, directory, serve};
+use taugrid_process::connect::Coordinator;
 use taugrid_process::exit::{Exit, Failure};
+use taugrid_process::listen::Listener;
 use taugrid_results::CellSummary;
 use taugrid_sweep::Sweep;
-use taugrid_worker::life::{self, Coordinator};
+use taugrid_worker::life;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -44,9 +46,9 @@ pub(crate) fn run(options: &Options) -> Result<Exit, Failure> {
         let (sender, watched) = watch::channel(Progress::default());
         // Ends with the run, whatever ends that first: a signal, or a worker that fails.
         let ending = stop.child_token();
-        let mut workers = start_workers(options, format!("http://{address}"), &ending);
+        let mut workers = start_workers(options, &Coordinator::local(address), &ending);
         let bar = tokio::spawn(progress::show(directory.name().to_owned(), watched));
-        let serving = serve(&directory, dataset, listener, sender, ending.clone());
+        let serving = serve(&directory, dataset, Listener::plain(listener), sender, ending.clone());
         let watching = async {
             let failure = first_failure(&mut workers).await;
             ending.cancel();
@@ -76,7 +78,7 @@ pub(crate) fn run(options: &Options) -> Result<Exit, Failure> {
 /// The local workers: the very ones that run on a cluster, with the machine's threads shared out among them.
 fn start_workers(
     options: &Options,
-    url: String,
+    coordinator: &Coordinator,
     stop: &CancellationToken,
 ) -> JoinSet<Result<life::Ending, life::WorkerError>> {
     let threads = options.threads.unwrap_or_else(life::default_threads).get();
@@ -85,7 +87,7 @@ fn start_workers(
     for index in 0..count {
         let share = threads / count + usize::from(index < threads % count);
         let worker = life::Options {
-            coordinator: Coordinator::Url(url.clone()),
+            coordinator: coordinator.clone(),
             name: format!("local-{index}"),
             threads: NonZeroUsize::new(share).unwrap_or(NonZeroUsize::MIN),
             cache: life::default_cache(),

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser};
+use clap::Parser;
+use taugrid_process::connect::ConnectArguments;
 use taugrid_process::exit::{Exit, Failure, conclude};
-use taugrid_worker::life::{self, Coordinator, Ending, Options, WorkerError};
+use taugrid_worker::life::{self, Ending, Options, WorkerError};
 
 /// Dials a coordinator, runs the trials it leases on all cores, and streams their exit times back.
 ///
@@ -17,7 +18,7 @@ use taugrid_worker::life::{self, Coordinator, Ending, Options, WorkerError};
 #[command(version)]
 struct Arguments {
     #[command(flatten)]
-    coordinator: Where,
+    coordinator: ConnectArguments,
     /// Trials run at once; by default, the cores this process may use.
     #[arg(long)]
     threads: Option<NonZeroUsize>,
@@ -32,17 +33,6 @@ struct Arguments {
     patience: u64,
 }
 
-#[derive(Args)]
-#[group(required = true, multiple = false)]
-struct Where {
-    /// The file that the coordinator wrote; waited for if it is not there yet.
-    #[arg(long)]
-    access_file: Option<PathBuf>,
-    /// The coordinator's address: http://HOST:PORT.
-    #[arg(long)]
-    coordinator: Option<String>,
-}
-
 #[tokio::main]
 async fn main() -> ExitCode {
     taugrid_process::start_logging();
@@ -52,13 +42,8 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     life::check_instruction_set().map_err(Failure::usage)?;
     let stop = taugrid_process::signals::stop_token().map_err(Failure::internal)?;
-    let coordinator = match (arguments.coordinator.access_file, arguments.coordinator.coordinator) {
-        (Some(path), _) => Coordinator::AccessFile(path),
-        (None, Some(url)) => Coordinator::Url(url),
-        (None, None) => return Err(Failure::usage("say --access-file or --coordinator")),
-    };
     let options = Options {
-        coordinator,
+        coordinator: arguments.coordinator.coordinator()?,
         name: arguments.name.unwrap_or_else(life::default_name),
         threads: arguments.threads.unwrap_or_else(life::default_threads),
         cache: arguments.cache.unwrap_or_else(life::default_cache),
@@ -74,14 +59,9 @@ async fn run(arguments: Arguments) -> Result<Exit, Failure> {
 
 fn explain(error: &WorkerError) -> Failure {
     match error {
-        WorkerError::AccessFile { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
-            Failure::interrupted(error)
-        }
-        WorkerError::Address { .. }
-        | WorkerError::AccessFile { .. }
-        | WorkerError::Incompatible(_)
-        | WorkerError::OtherSweep(_) => Failure::usage(error),
-        WorkerError::Unreachable(_) | WorkerError::Broken(_) => Failure::interrupted(error),
+        WorkerError::Connect(connect) => Failure { exit: connect.exit(), message: error.to_string() },
+        WorkerError::Incompatible(_) | WorkerError::OtherSweep(_) => Failure::usage(error),
+        WorkerError::Broken(_) => Failure::interrupted(error),
         WorkerError::Protocol(_) | WorkerError::Rows(_) | WorkerError::Threads(_) => Failure::internal(error),
     }
 }
