@@ -1,5 +1,6 @@
 //! Who comes in and who does not, and that keys stay where they belong.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -24,7 +25,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use crate::{SMALL, SWEEP};
 
 /// `taugrid-coordinator` of the folder's sweep, with these options.
-fn coordinator(folder: &Folder, options: &[&str]) -> Command {
+fn coordinator<O: AsRef<OsStr>>(folder: &Folder, options: &[O]) -> Command {
     let mut command = Command::new(binary("taugrid-coordinator"));
     command.arg(folder.path("sweep.yaml")).arg("--out").arg(folder.path("out")).args(options);
     command
@@ -256,6 +257,11 @@ async fn none_is_refused(url: &str, ca: &str) -> bool {
     }
 }
 
+fn logging(mut command: Command, level: &str) -> Command {
+    command.env("TAUGRID_LOG", level);
+    command
+}
+
 /// Each base64 line of a key would be one too many.
 #[test]
 fn keys_do_not_appear_in_logs() {
@@ -263,11 +269,11 @@ fn keys_do_not_appear_in_logs() {
     folder.write("sweep.yaml", SMALL);
     let access = text(folder.path("access.json"));
     for level in ["debug", "trace"] {
-        let mut command = coordinator(&folder, &["--access-file", &access]);
-        let mut coordinator = Process::spawn(command.env("TAUGRID_LOG", level));
+        let options = ["--access-file", &access];
+        let mut coordinator = Process::spawn(logging(coordinator(&folder, &options), level));
         coordinator.wait_for("listening");
         let keys = Access::read(access.as_ref()).expect("it is there").tls.expect("keys");
-        let worker = Process::spawn(worker(&folder, &["--access-file", &access]).env("TAUGRID_LOG", level)).end();
+        let worker = Process::spawn(logging(worker(&folder, &options), level)).end();
         let coordinator = coordinator.end();
         let lines: Vec<&str> = keys.key.lines().filter(|line| !line.starts_with("-----")).collect();
         assert!(!lines.is_empty());
@@ -312,11 +318,7 @@ impl Own {
     }
 
     fn start(&self) -> (Process, String) {
-        let mut command = coordinator(&self.folder, &[]);
-        let mut coordinator = Process::spawn({
-            command.args(self.options("server"));
-            command
-        });
+        let mut coordinator = Process::spawn(coordinator(&self.folder, &self.options("server")));
         let url = url_of(&mut coordinator);
         (coordinator, url)
     }
@@ -351,11 +353,7 @@ fn a_sweep_runs_on_certificates_of_ones_own() {
 #[test]
 fn certificates_that_cannot_be_used_are_named() {
     let own = Own::new();
-    let start = |options: &[String]| {
-        let mut command = coordinator(&own.folder, &[]);
-        command.args(options);
-        Process::spawn(command).end()
-    };
+    let start = |options: &[String]| Process::spawn(coordinator(&own.folder, options)).end();
     let good = own.options("server");
     start(&good[..2]).assert(2, &["--tls-cert"]);
     start(&[&good[..], &["--insecure".to_owned()]].concat()).assert(2, &["--insecure"]);
