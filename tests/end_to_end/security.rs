@@ -1,5 +1,8 @@
 //! Who comes in and who does not, and that keys stay where they belong.
 
+// What these helpers expect is what the tests expect: a broken expectation should end the test.
+#![allow(clippy::expect_used)]
+
 use std::ffi::OsStr;
 use std::fs;
 use std::net::IpAddr;

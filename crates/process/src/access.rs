@@ -14,7 +14,7 @@ use tracing::warn;
 
 use crate::tls::Credentials;
 
-/// The largest access file, in bytes. A real one has some three thousand.
+/// The largest access file, in bytes. A real one has some two thousand.
 const LARGEST: u64 = 1 << 20;
 
 /// What a worker needs to reach its coordinator.
