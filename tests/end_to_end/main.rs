@@ -4,6 +4,7 @@ mod bad_input;
 mod bench;
 mod faults;
 mod growth;
+mod precision;
 mod regression;
 mod same_bytes;
 mod storage;

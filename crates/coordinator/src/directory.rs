@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 
 use taugrid_analysis::effective::Facts;
 use taugrid_process::exit::Failure;
-use taugrid_results::{CellSummary, Dataset, DatasetError, DirectoryLock, LockError, StoreError, StoreErrorKind};
-use taugrid_sweep::{Artifact, BuiltLandscape, Cell, Physics, Preparation, PrepareError, Sweep};
+use taugrid_results::{
+    CellSummary, CellTallies, Dataset, DatasetError, Decision, DirectoryLock, LockError, Row, StoreError,
+    StoreErrorKind,
+};
+use taugrid_sweep::{Artifact, BuiltLandscape, Cell, Demand, Physics, Preparation, PrepareError, Sweep};
 
 use crate::serve::ServeError;
 
@@ -28,7 +31,9 @@ pub struct SweepDirectory {
     sweep: Sweep,
     physics: Physics,
     sweep_id: String,
+    /// The cells of this round, and how many trials each of them has by its end.
     cells: Vec<Cell>,
+    trials: u64,
     artifact: Option<ArtifactBytes>,
     landscape: BuiltLandscape,
     _lock: DirectoryLock,
@@ -45,14 +50,30 @@ impl SweepDirectory {
         let lock = lock(path)?;
         let physics = sweep.physics();
         let cells = sweep.cells();
-        let dataset = Dataset::create_or_resume(path, sweep.text(), &sweep.name, &physics, &cells, sweep.trials)
+        let demand = sweep.demand;
+        let dataset = Dataset::create_or_resume(path, sweep.text(), &sweep.name, &physics, &cells, demand)
             .map_err(|error| explain(path, &error))?;
         let (artifact, decoded) = stored_artifact(&physics, &dataset, path, &sweep, progress)?.unzip();
         let landscape = physics.landscape(decoded.as_ref()).map_err(Failure::internal)?;
         let sweep_id = physics.sweep_id();
-        let directory =
-            Self { path: path.to_owned(), sweep, physics, sweep_id, cells, artifact, landscape, _lock: lock };
+        let path = path.to_owned();
+        let trials = demand.most();
+        let directory = Self { path, sweep, physics, sweep_id, cells, trials, artifact, landscape, _lock: lock };
         Ok((directory, dataset))
+    }
+
+    /// Turns to the next round of a sweep that stops by precision: the cells that need the fewest trials of those that need
+    /// more than they have. Whether there is one. A sweep of fixed trials is one round.
+    pub fn next_round(&mut self, dataset: &mut Dataset) -> Result<bool, Failure> {
+        let Demand::Precision(_) = self.sweep.demand else { return Ok(!dataset.missing().is_empty()) };
+        dataset.decide().map_err(|error| explain(&self.path, &error))?;
+        let missing = dataset.missing();
+        let needed = |cell: &Cell| dataset.manifest().needed(cell.key);
+        self.cells = self.sweep.cells();
+        self.cells.retain(|cell| missing.contains_key(&cell.key));
+        self.trials = self.cells.iter().filter_map(needed).min().unwrap_or(0);
+        self.cells.retain(|cell| needed(cell) == Some(self.trials));
+        Ok(!self.cells.is_empty())
     }
 
     /// Puts a complete dataset into its canonical form and writes `cells.parquet`.
@@ -70,14 +91,14 @@ impl SweepDirectory {
         &self.path
     }
 
-    /// The sweep's cells.
+    /// The cells that are run: the sweep's, or those of a round of it.
     pub fn cells(&self) -> &[Cell] {
         &self.cells
     }
 
-    /// Trials of each cell.
+    /// Trials of each of them.
     pub fn trials(&self) -> u64 {
-        self.sweep.trials
+        self.trials
     }
 
     /// The sweep's name.
@@ -122,11 +143,27 @@ fn summarize_all(dataset: &Dataset, landscape: &BuiltLandscape) -> Result<Vec<Ce
     dataset.for_each_cell(|cell, rows| {
         // The sweep as it is now: one that shrank keeps the rows that it had.
         if manifest.has_in_sweep(cell.key) {
-            let rows = rows.iter().filter(|row| row.record.trial < manifest.trials);
-            summaries.push(facts.summarize(*cell, rows));
+            let (needed, precision_reached) = match manifest.precision {
+                None => (manifest.trials, None),
+                Some(precision) => {
+                    let (needed, reached) = decided(CellTallies::new(precision), rows);
+                    (needed, Some(reached))
+                }
+            };
+            let rows = rows.iter().filter(|row| row.record.trial < needed);
+            summaries.push(CellSummary { precision_reached, ..facts.summarize(*cell, rows) });
         }
     })?;
     Ok(summaries)
+}
+
+/// How many trials a cell needs by its rows, and whether its precision is reached.
+fn decided(mut tallies: CellTallies, rows: &[Row]) -> (u64, bool) {
+    for row in rows {
+        tallies.add(&row.record);
+    }
+    let reached = tallies.decide() == Decision::Done { reached: true };
+    (tallies.limit(), reached)
 }
 
 /// The landscape of a dataset that is there, from its artifact if it needs one. Checks that artifact: it belongs to the

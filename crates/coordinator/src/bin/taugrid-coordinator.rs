@@ -9,7 +9,7 @@ use clap::Parser;
 use taugrid_coordinator::{Ending, Progress, SweepDirectory, directory, serve};
 use taugrid_process::access::{Access, AccessFile};
 use taugrid_process::exit::{Exit, Failure, conclude};
-use taugrid_sweep::Sweep;
+use taugrid_sweep::{Demand, Sweep};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -59,6 +59,10 @@ async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         )));
     }
     let sweep = Sweep::load(&arguments.sweep).map_err(Failure::usage)?;
+    if let Demand::Precision(_) = sweep.demand {
+        let file = arguments.sweep.display();
+        return Err(Failure::usage(format!("{file}: precision is for `taugrid run` in this version; give trials")));
+    }
     let listener = TcpListener::bind(arguments.listen).await.map_err(|error| {
         Failure::usage(format!("--listen {}: {error}; choose another port, or port 0 for any", arguments.listen))
     })?;

@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use taugrid_coordinator::{Ending, Progress, SweepDirectory, directory, serve};
 use taugrid_process::exit::{Exit, Failure};
-use taugrid_results::CellSummary;
+use taugrid_results::{CellSummary, Dataset};
 use taugrid_sweep::Sweep;
 use taugrid_worker::life::{self, Coordinator};
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::print;
 use crate::progress;
 
 pub(crate) struct Options {
@@ -29,7 +29,7 @@ pub(crate) fn run(options: &Options) -> Result<Exit, Failure> {
     life::check_instruction_set().map_err(Failure::usage)?;
     let sweep = Sweep::load(&options.sweep).map_err(Failure::usage)?;
     let out = options.out.clone().unwrap_or_else(|| Path::new("results").join(&sweep.name));
-    let runtime = tokio::runtime::Runtime::new().map_err(Failure::internal)?;
+    let runtime = Runtime::new().map_err(Failure::internal)?;
     let stop = runtime.block_on(async { taugrid_process::signals::stop_token() }).map_err(Failure::internal)?;
     let bar = progress::preparation();
     let opened = SweepDirectory::open(sweep, &out, &mut |step| {
@@ -37,8 +37,34 @@ pub(crate) fn run(options: &Options) -> Result<Exit, Failure> {
         if stop.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     bar.finish_and_clear();
-    let (directory, dataset) = opened?;
-    let (dataset, ending) = runtime.block_on(async {
+    let (mut directory, mut dataset) = opened?;
+    // With a precision, each round takes the cells on to a point of decision, and the next one is of those that go on.
+    let mut more = directory.next_round(&mut dataset)?;
+    loop {
+        let ending;
+        (dataset, ending) = serve_round(options, &runtime, &directory, dataset, &stop)?;
+        if ending == Ending::Stopped {
+            eprintln!("interrupted; `taugrid run {}` resumes", options.sweep.display());
+            return Ok(Exit::Interrupted);
+        }
+        more = more && directory.next_round(&mut dataset)?;
+        if !more {
+            let summaries = directory.finish(dataset)?;
+            show(directory.name(), &out, &summaries)?;
+            return Ok(Exit::Done);
+        }
+    }
+}
+
+/// Coordinator and workers, until all trials of `directory` are there.
+fn serve_round(
+    options: &Options,
+    runtime: &Runtime,
+    directory: &SweepDirectory,
+    dataset: Dataset,
+    stop: &CancellationToken,
+) -> Result<(Dataset, Ending), Failure> {
+    runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(Failure::internal)?;
         let address = listener.local_addr().map_err(Failure::internal)?;
         let (sender, watched) = watch::channel(Progress::default());
@@ -46,7 +72,7 @@ pub(crate) fn run(options: &Options) -> Result<Exit, Failure> {
         let ending = stop.child_token();
         let mut workers = start_workers(options, format!("http://{address}"), &ending);
         let bar = tokio::spawn(progress::show(directory.name().to_owned(), watched));
-        let serving = serve(&directory, dataset, listener, sender, ending.clone());
+        let serving = serve(directory, dataset, listener, sender, ending.clone());
         let watching = async {
             let failure = first_failure(&mut workers).await;
             ending.cancel();
@@ -57,20 +83,9 @@ pub(crate) fn run(options: &Options) -> Result<Exit, Failure> {
         let _ = bar.await;
         match failure {
             Some(failure) => Err(failure),
-            None => served.map_err(|error| directory::explain_serving(&out, &error)),
+            None => served.map_err(|error| directory::explain_serving(directory.path(), &error)),
         }
-    })?;
-    match ending {
-        Ending::Stopped => {
-            eprintln!("interrupted; `taugrid run {}` resumes", options.sweep.display());
-            Ok(Exit::Interrupted)
-        }
-        Ending::Finished => {
-            let summaries = directory.finish(dataset)?;
-            show(directory.name(), &out, &summaries)?;
-            Ok(Exit::Done)
-        }
-    }
+    })
 }
 
 /// The local workers: the very ones that run on a cluster, with the machine's threads shared out among them.
@@ -124,6 +139,6 @@ async fn first_failure(workers: &mut JoinSet<Result<life::Ending, life::WorkerEr
 }
 
 fn show(name: &str, out: &Path, summaries: &[CellSummary]) -> Result<(), Failure> {
-    print(taugrid_analysis::table::cell_table(summaries))?;
+    super::report::show(summaries)?;
     super::report::write(name, out, summaries)
 }
