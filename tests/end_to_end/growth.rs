@@ -34,8 +34,11 @@ fn whatever_is_added_only_what_is_new_is_run() {
     assert!(folder.dataset("grown") == folder.dataset("fresh"));
 }
 
+/// Texts of a sweep file, and what they are replaced by.
+type Edits = &'static [(&'static str, &'static str)];
+
 /// What would change the rows that are there, and how it is told: the old value, and beside it the new one.
-const REFUSED: [(&[(&str, &str)], &[&str]); 10] = [
+const REFUSED: [(Edits, &[&str]); 10] = [
     (&[("seed: 7", "seed: 8")], &["seed: 7 there, 8 here"]),
     (&[("max_steps: 100_000", "max_steps: 99")], &["max_steps: 100000 there, 99 here"]),
     (&[("trials: 50", "trials: 50\ndtype: f64")], &["dtype: f32 there, f64 here"]),
