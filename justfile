@@ -22,6 +22,14 @@ ci:
 quickstart *ARGS:
     cargo run --release -- run configs/quickstart.yaml {{ ARGS }}
 
+# Two minutes of chaos: a coordinator and four workers, one of them killed, ended or stopped every second or so.
+chaos SECONDS="120" SEED="20211107":
+    TAUGRID_CHAOS_SECONDS={{ SECONDS }} TAUGRID_CHAOS_SEED={{ SEED }} cargo test -p taugrid-tests chaos -- --nocapture
+
+# Random histories of the coordinator's machine, others than CI's: as many, from another seed.
+histories CASES="100000":
+    PROPTEST_RNG_SEED=$RANDOM PROPTEST_CASES={{ CASES }} cargo test -p taugrid-coordinator --lib histories
+
 # Benchmarks of the parts. What the machine is worth: `taugrid bench core`.
 bench *ARGS:
     cargo bench --workspace {{ ARGS }}

@@ -4,12 +4,14 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let proto = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../../proto");
-    let file = proto.join("taugrid/v1/dispatch.proto");
+    let files = ["dispatch", "control"].map(|name| proto.join(format!("taugrid/v1/{name}.proto")));
     println!("cargo:rerun-if-changed={}", proto.display());
-    if !fs::exists(&file)? {
-        return Err(format!("{} is missing", file.display()).into());
+    for file in &files {
+        if !fs::exists(file)? {
+            return Err(format!("{} is missing", file.display()).into());
+        }
     }
-    let descriptors = protox::compile([&file], [&proto])?;
+    let descriptors = protox::compile(&files, [&proto])?;
     tonic_prost_build::configure().bytes(".").compile_fds(descriptors)?;
     Ok(())
 }

@@ -5,17 +5,94 @@ use rig::{Folder, Process};
 use crate::SMALL;
 
 #[test]
-fn a_value_added_to_an_axis_runs_only_what_is_new() {
+fn whatever_is_added_only_what_is_new_is_run() {
     let folder = Folder::new();
     folder.write("sweep.yaml", SMALL);
     folder.run("sweep.yaml", "grown", &[]).assert(0, &[]);
-    let larger = SMALL.replace("eta: [0.1, 0.2]", "eta: [0.15, 0.1, 0.2]");
-    folder.write("sweep.yaml", &larger);
-    let mut run = folder.start_run("sweep.yaml", "grown", &[]);
-    run.wait_for("50 of 150 trials to run");
-    run.end().assert(0, &[]);
+    let mut sweep = SMALL.to_owned();
+    for (from, to, said) in [
+        ("eta: [0.1, 0.2]", "eta: [0.15, 0.1, 0.2]", "50 of 150 trials to run"),
+        ("alpha: [2]", "alpha: [2, 3]", "150 of 300 trials to run"),
+        ("batch_size: [1]", "batch_size: [2, 1]", "300 of 600 trials to run"),
+        ("grid: {", "grid: {beta: [0.5, 1], ", "600 of 1200 trials to run"),
+        (
+            "dynamics: {kind: gaussian-sgd, covariance: hessian}",
+            "dynamics: [{kind: gaussian-sgd, covariance: identity}, {kind: gaussian-sgd, covariance: hessian}]",
+            "1200 of 2400 trials to run",
+        ),
+        ("trials: 50", "trials: 60", "480 of 2880 trials to run"),
+        ("name: small", "name: renamed", "0 of 2880 trials to run"),
+    ] {
+        assert!(sweep.contains(from), "{from}");
+        sweep = sweep.replace(from, to);
+        folder.write("sweep.yaml", &sweep);
+        let mut run = folder.start_run("sweep.yaml", "grown", &[]);
+        run.wait_for(said);
+        run.end().assert(0, &[]);
+    }
     folder.run("sweep.yaml", "fresh", &[]).assert(0, &[]);
     assert!(folder.dataset("grown") == folder.dataset("fresh"));
+}
+
+/// Texts of a sweep file, and what they are replaced by.
+type Edits = &'static [(&'static str, &'static str)];
+
+/// What would change the rows that are there, and how it is told: the old value, and beside it the new one.
+const REFUSED: [(Edits, &[&str]); 10] = [
+    (&[("seed: 7", "seed: 8")], &["seed: 7 there, 8 here"]),
+    (&[("max_steps: 100_000", "max_steps: 99")], &["max_steps: 100000 there, 99 here"]),
+    (&[("trials: 50", "trials: 50\ndtype: f64")], &["dtype: f32 there, f64 here"]),
+    (&[("depth: 0.5", "depth: 0.6")], &["domain.depth: 0.5 there, 0.6 here"]),
+    (
+        &[("{kind: sublevel, depth: 0.5}", "{kind: ball, radius: 1}")],
+        &[
+            "domain.depth: 0.5 there, nothing here",
+            "domain.kind: sublevel there, ball here",
+            "domain.follows_alpha: nothing there, true here",
+            "domain.radius: nothing there, 1 here",
+        ],
+    ),
+    (&[("[1.0]", "[2.0]")], &["landscape.eigenvalues[0]: 1 there, 2 here"]),
+    (&[("[1.0]", "[1.0, 0.25]")], &["landscape.eigenvalues: [1] there, [1,0.25] here"]),
+    (&[("eigenvalues: [1.0]", "eigenvalues: [1.0], rotation: 3")], &["landscape.rotation: nothing there, 3 here"]),
+    (
+        &[("kind: quadratic, eigenvalues: [1.0]", "kind: quartic, eigenvalues: [1.0], quartic: 1")],
+        &["landscape.kind: quadratic there, quartic here", "landscape.quartic: nothing there, 1 here"],
+    ),
+    (
+        &[("seed: 7", "seed: 8"), ("depth: 0.5", "depth: 0.6"), ("100_000", "99"), ("[1.0]", "[2.0]")],
+        &[
+            "domain.depth: 0.5 there, 0.6 here",
+            "landscape.eigenvalues[0]: 1 there, 2 here",
+            "max_steps: 100000 there, 99 here",
+            "seed: 7 there, 8 here",
+        ],
+    ),
+];
+
+#[test]
+fn what_would_change_the_rows_is_refused_and_all_that_differs_is_shown() {
+    let folder = Folder::new();
+    folder.write("sweep.yaml", SMALL);
+    folder.run("sweep.yaml", "out", &[]).assert(0, &[]);
+    let before = folder.dataset("out");
+    for (edits, lines) in REFUSED {
+        let other = edits.iter().fold(SMALL.to_owned(), |text, (from, to)| {
+            assert!(text.contains(from), "{from}");
+            text.replace(from, to)
+        });
+        folder.write("other.yaml", other);
+        let run = folder.run("other.yaml", "out", &[]);
+        let said = format!(
+            "error: {}: the dataset holds the results of another sweep:\n  {}\n\
+             take that back, or give this sweep a folder of its own (--out)\n",
+            folder.path("out").display(),
+            lines.join("\n  ")
+        );
+        run.assert(4, &[&said]);
+    }
+    assert!(folder.dataset("out") == before);
+    assert_eq!(std::fs::read_to_string(folder.path("out/sweep.yaml")).expect("there"), SMALL);
 }
 
 #[test]
@@ -27,19 +104,6 @@ fn a_finished_sweep_runs_nothing_again() {
     let mut again = folder.start_run("sweep.yaml", "out", &[]);
     again.wait_for("0 of 100 trials to run");
     again.end().assert(0, &[]);
-    assert!(folder.dataset("out") == before);
-}
-
-#[test]
-fn another_sweep_is_kept_out_and_the_difference_is_shown() {
-    let folder = Folder::new();
-    folder.write("sweep.yaml", SMALL);
-    folder.run("sweep.yaml", "out", &[]).assert(0, &[]);
-    let before = folder.dataset("out");
-    folder.write("other.yaml", SMALL.replace("depth: 0.5", "depth: 0.6"));
-    folder.run("other.yaml", "out", &[]).assert(4, &["domain.depth: 0.5 there, 0.6 here"]);
-    folder.write("seed.yaml", SMALL.replace("seed: 7", "seed: 8"));
-    folder.run("seed.yaml", "out", &[]).assert(4, &["seed: 7 there, 8 here"]);
     assert!(folder.dataset("out") == before);
 }
 

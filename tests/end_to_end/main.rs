@@ -2,8 +2,10 @@
 
 mod bad_input;
 mod bench;
+mod chaos;
 mod faults;
 mod growth;
+mod precision;
 mod regression;
 mod same_bytes;
 mod security;

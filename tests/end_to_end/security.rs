@@ -194,13 +194,8 @@ fn workers_dial_what_is_advertised() {
 async fn is_served(target: &Target) -> bool {
     let Ok(channel) = target.dial().await else { return false };
     let mut client = DispatchClient::new(channel);
-    let hello = Hello {
-        protocol: PROTOCOL,
-        release: RELEASE.into(),
-        name: "impostor".into(),
-        threads: 1,
-        sweep: String::new(),
-    };
+    let hello =
+        Hello { protocol: PROTOCOL, release: RELEASE.into(), name: "impostor".into(), threads: 1, ..Hello::default() };
     let hello = WorkerMessage { kind: Some(worker_message::Kind::Hello(hello)) };
     let attached = client.attach(tokio_stream::iter([hello])).await;
     let fetched = client.fetch_artifact(FetchArtifactRequest { sha256: String::new() }).await;

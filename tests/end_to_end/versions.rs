@@ -26,7 +26,7 @@ async fn the_coordinator_sends_a_worker_of_another_release_away() {
     let access = Access::read(&folder.path("access.json")).expect("it is there");
     let target = Target::new(&access.coordinator, access.tls.as_ref(), false).expect("an address");
     let hello =
-        Hello { protocol: PROTOCOL, release: "0.0.1".into(), name: "old".into(), threads: 1, sweep: String::new() };
+        Hello { protocol: PROTOCOL, release: "0.0.1".into(), name: "old".into(), threads: 1, ..Hello::default() };
     let hello = WorkerMessage { kind: Some(worker_message::Kind::Hello(hello)) };
     let mut client = DispatchClient::new(target.dial().await.expect("it listens"));
     let mut answers = client.attach(iter([hello])).await.expect("it answers").into_inner();

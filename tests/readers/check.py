@@ -68,24 +68,27 @@ CELLS = CELL | {
     "quasipotential_method": "word",
     "exact_mean_exit_time": "float",
     "exact_method": "word",
+    "precision_reached": "bool?",
 }
 
 # --- what each reader makes of them. "int?" has nulls: plain pandas has no integer for that, and makes it a float.
-DUCKDB = {"word": "VARCHAR", "float": "DOUBLE", "int": "BIGINT", "int?": "BIGINT", "bool": "BOOLEAN"}
+DUCKDB = {"word": "VARCHAR", "float": "DOUBLE", "int": "BIGINT", "int?": "BIGINT", "bool": "BOOLEAN", "bool?": "BOOLEAN"}
 POLARS = {
     "word": polars.Categorical,
     "float": polars.Float64,
     "int": polars.Int64,
     "int?": polars.Int64,
     "bool": polars.Boolean,
+    "bool?": polars.Boolean,
 }
-PANDAS = {"word": "category", "float": "float64", "int": "int64", "int?": "float64", "bool": "bool"}
+PANDAS = {"word": "category", "float": "float64", "int": "int64", "int?": "float64", "bool": "bool", "bool?": "object"}
 ARROW = {
     "word": "dictionary<values=string, indices=int32, ordered=0>[pyarrow]",
     "float": "double[pyarrow]",
     "int": "int64[pyarrow]",
     "int?": "int64[pyarrow]",
     "bool": "bool[pyarrow]",
+    "bool?": "bool[pyarrow]",
 }
 
 # --- sweep.yaml

@@ -4,42 +4,17 @@
 //!
 //! | what | how |
 //! | --- | --- |
-//! | mean | m = Σ T_i / r, with T_i the steps simulated and r the exits: maximum likelihood for exponential exit times under any right censoring; the plain sample mean when nothing is censored |
-//! | interval, r ≥ 10 | m·exp(±t·se/m), a 95 % interval on the log scale, t the 97.5 % quantile of Student's t with r − 1 degrees of freedom |
-//! | interval, r < 10 | exact, from the exponential model: 2ΣT/μ is χ² |
-//! | no exits | mean unknown; lower bound ΣT/3.689, no upper bound |
+//! | mean, interval | maximum likelihood under censoring, and its 95 % interval: [`Tally`] |
 //! | s.d. | the sample's; a censored trial is completed as the mean completes it (see [`Estimate::std`]) |
 //! | median | Kaplan–Meier |
-//!
-//! **Why these intervals.** The mean is a ratio of two sums over independent trials, m = ΣT_i / Σδ_i (δ_i = 1 for an
-//! exit), so its linearised ("sandwich") variance
-//!
-//! ```text
-//! se² = n/(n−1) · Σ (T_i − m·δ_i)² / (Σ δ_i)²
-//! ```
-//!
-//! holds whatever the law of T: exit times are exponential only in the limit of a small step, and a cell with a short
-//! mean has a narrower law. Without censoring it is s²/n, the textbook's; with censoring, m itself rests on the
-//! exponential law (what lies beyond the last step was not seen), which is what `ks_p` and the censored count are for.
-//! An exit time is positive and its mean estimate skewed to the right, so the interval is symmetric in log m; Student's
-//! quantile pays for se being estimated from r exits. Under about ten exits se itself is too uncertain, and the
-//! exponential model is the better guide: a long run with few exits is where the exponential law holds best. There
-//! 2ΣT/μ ~ χ² with 2r degrees of freedom when every trial ended in an exit, and with time-censoring the Poisson process
-//! of exits gives 2r for the upper limit and 2r + 2 for the lower one (Epstein 1960; conservative). With r = 0 the same
-//! formula leaves ΣT/−ln(0.025); it stays two-sided there, so that the procedure as a whole keeps its 95 %.
-//!
-//! If every trial leaves at the same step the sample has no spread and the interval no width.
 
-use statrs::distribution::{ChiSquared, ContinuousCDF, StudentsT};
 use taugrid_escape::walk::{Outcome, TrialRecord};
+use taugrid_sweep::Tally;
 
 use crate::exponential_test;
 
-/// Exits from which on the interval is the distribution-free one.
-const FEW_EXITS: u64 = 10;
-
-/// Upper quantile of the two-sided 95 % interval.
-const UPPER_QUANTILE: f64 = 0.975;
+/// The level of the interval.
+const CONFIDENCE: f64 = 0.95;
 
 /// What a cell's trials say about its exit time, in steps.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,35 +48,42 @@ pub struct Estimate {
 
 /// Estimates from the trials of one cell, in any order: the result is the same to the last bit.
 pub fn estimate<'a>(records: impl IntoIterator<Item = &'a TrialRecord>) -> Estimate {
+    let mut tally = Tally::default();
     let mut sample = Sample::default();
     let mut diverged = 0;
     for record in records {
+        tally.add(record);
         diverged += u64::from(record.outcome == Outcome::Diverged);
         match record.exit_step() {
             Some(step) => sample.exits.push(step),
             None => sample.censored.push(record.steps),
         }
     }
-    // Sorted, so that no sum depends on the order in which the rows came.
+    // Sorted, so that nothing depends on the order in which the rows came.
     sample.exits.sort_unstable();
     sample.censored.sort_unstable();
 
-    let total = sample.total();
-    let mean = sample.mean();
-    let (lower, upper) = sample.interval();
+    let mean = tally.mean();
+    let (lower, upper) = tally.interval(CONFIDENCE);
     Estimate {
-        trials: sample.trials(),
-        exits: sample.exits.len() as u64,
-        censored: sample.censored.len() as u64,
+        trials: tally.trials,
+        exits: tally.exits,
+        censored: tally.censored(),
         diverged,
-        total_steps: total.min(i64::MAX as u128) as u64,
+        total_steps: tally.steps.min(i64::MAX as u128) as u64,
         mean,
         lower,
         upper,
-        std: mean.and_then(|mean| sample.std(mean)),
+        std: mean.and_then(|mean| std(&tally, mean)),
         median: sample.median(),
         ks_p: mean.and_then(|mean| exponential_test::p_value(&sample.exits, &sample.censored, mean)),
     }
+}
+
+/// See [`Estimate::std`]; E[(T − m)² | T > c\] = c² + m² by the same completion.
+fn std(tally: &Tally, mean: f64) -> Option<f64> {
+    let squares = tally.spread() + tally.censored() as f64 * mean * mean;
+    (tally.trials > 1).then(|| (squares / (tally.trials - 1) as f64).sqrt())
 }
 
 /// Exit and censoring steps, each sorted.
@@ -112,55 +94,6 @@ struct Sample {
 }
 
 impl Sample {
-    fn trials(&self) -> u64 {
-        (self.exits.len() + self.censored.len()) as u64
-    }
-
-    fn total(&self) -> u128 {
-        self.exits.iter().chain(&self.censored).map(|&steps| u128::from(steps)).sum()
-    }
-
-    /// m = ΣT/r.
-    fn mean(&self) -> Option<f64> {
-        (!self.exits.is_empty()).then(|| self.total() as f64 / self.exits.len() as f64)
-    }
-
-    fn interval(&self) -> (Option<f64>, Option<f64>) {
-        let exits = self.exits.len() as u64;
-        if self.trials() == 0 {
-            return (None, None);
-        }
-        match self.mean() {
-            Some(mean) if exits >= FEW_EXITS => {
-                let half_width = student_quantile(exits - 1) * self.standard_error(mean) / mean;
-                (Some(mean * (-half_width).exp()), Some(mean * half_width.exp()))
-            }
-            mean => {
-                let twice_total = 2.0 * self.total() as f64;
-                let lower_freedom = if self.censored.is_empty() { 2 * exits } else { 2 * exits + 2 };
-                let lower = twice_total / chi_square_quantile(lower_freedom, UPPER_QUANTILE);
-                let upper = mean.map(|_| twice_total / chi_square_quantile(2 * exits, 1.0 - UPPER_QUANTILE));
-                (Some(lower), upper)
-            }
-        }
-    }
-
-    /// √(n/(n−1) · Σ (T_i − m δ_i)²) / r. The caller has seen to n > 1.
-    fn standard_error(&self, mean: f64) -> f64 {
-        let squares = self.exits.iter().map(|&steps| (steps as f64 - mean).powi(2)).sum::<f64>()
-            + self.censored.iter().map(|&steps| (steps as f64).powi(2)).sum::<f64>();
-        let trials = self.trials() as f64;
-        (trials / (trials - 1.0) * squares).sqrt() / self.exits.len() as f64
-    }
-
-    /// See [`Estimate::std`]; E[(T − m)² | T > c\] = c² + m² by the same completion.
-    fn std(&self, mean: f64) -> Option<f64> {
-        let squares = self.exits.iter().map(|&steps| (steps as f64 - mean).powi(2)).sum::<f64>()
-            + self.censored.iter().map(|&steps| (steps as f64).powi(2) + mean * mean).sum::<f64>();
-        let trials = self.trials();
-        (trials > 1).then(|| (squares / (trials - 1) as f64).sqrt())
-    }
-
     /// The first step at which the Kaplan–Meier survival is at most ½; where it is ½ exactly, the middle between that
     /// exit and the next, as for the median of an even sample.
     fn median(&self) -> Option<f64> {
@@ -179,33 +112,6 @@ impl Sample {
             }
         }
         None
-    }
-}
-
-/// The 97.5 % quantile of Student's t; `freedom` ≥ 1. Beyond 1000 degrees of freedom by Cornish and Fisher's expansion in
-/// 1/freedom (good to 10⁻⁹ there): statrs' inverse loses its digits as they grow, and at 10⁹ does not return.
-fn student_quantile(freedom: u64) -> f64 {
-    const NORMAL: f64 = 1.959_963_984_540_054;
-    let degrees = freedom as f64;
-    if freedom > 1000 {
-        let z = NORMAL;
-        let first = (z.powi(3) + z) / 4.0;
-        let second = (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / 96.0;
-        return z + first / degrees + second / (degrees * degrees);
-    }
-    match StudentsT::new(0.0, 1.0, degrees) {
-        Ok(student) => student.inverse_cdf(UPPER_QUANTILE),
-        // Cannot happen for a positive number of degrees of freedom; an unknown quantile is an unbounded interval.
-        Err(_) => f64::INFINITY,
-    }
-}
-
-/// A quantile of χ²; `freedom` ≥ 1.
-fn chi_square_quantile(freedom: u64, p: f64) -> f64 {
-    match ChiSquared::new(freedom as f64) {
-        Ok(chi_square) => chi_square.inverse_cdf(p),
-        // Cannot happen for a positive number of degrees of freedom.
-        Err(_) => f64::NAN,
     }
 }
 

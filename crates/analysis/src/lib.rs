@@ -9,6 +9,7 @@
 //! | [`quasipotential`] | V0, and how α and β change it |
 //! | [`subspace`] | the same of a perceptron, along its sharpest directions |
 //! | [`table`] | the cells as plain text |
+//! | [`saving`] | what stopping by precision saved |
 //! | [`training_table`] | runs of SGD as plain text |
 //! | [`figure5`] | the paper's Figure 5 from a sweep, as SVG and PNG |
 //! | [`figure1`] | the paper's Figure 1: sharpness along runs of SGD |
@@ -28,6 +29,7 @@ pub mod figure5;
 pub mod quasipotential;
 #[cfg(feature = "figures")]
 pub mod report;
+pub mod saving;
 pub mod subspace;
 pub mod table;
 pub mod training_table;

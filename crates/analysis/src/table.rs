@@ -153,6 +153,9 @@ fn flags(cell: &CellSummary) -> String {
     if cell.exits < 10 && cell.trials > 0 {
         flags.push(if cell.exits == 0 { "no exits" } else { "few exits" });
     }
+    if cell.precision_reached == Some(false) {
+        flags.push("imprecise");
+    }
     if cell.ks_p.is_some_and(|p| p < KS_FLAG) {
         flags.push("not exponential");
     }

@@ -165,13 +165,14 @@ impl Sink for Watch<'_> {
         self.mixed = true;
     }
 
-    fn advanced(&mut self, advance: Advance) {
+    fn advanced(&mut self, advance: Advance) -> taugrid_escape::ensemble::Order {
         let now = Instant::now();
         if !self.mixed {
             self.steps += advance.steps;
             self.time += now - self.last;
         }
         (self.last, self.mixed) = (now, false);
+        taugrid_escape::ensemble::Order::GoOn
     }
 }
 

@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 
 use taugrid_analysis::effective::Facts;
 use taugrid_process::exit::Failure;
-use taugrid_results::{CellSummary, Dataset, DatasetError, DirectoryLock, LockError, StoreError, StoreErrorKind};
-use taugrid_sweep::{Artifact, BuiltLandscape, Cell, Physics, Preparation, PrepareError, Sweep};
+use taugrid_results::{
+    CellSummary, CellTallies, Dataset, DatasetError, Decision, DirectoryLock, LockError, Row, StoreError,
+    StoreErrorKind,
+};
+use taugrid_sweep::{Artifact, BuiltLandscape, Cell, Demand, Physics, Preparation, PrepareError, Sweep};
 
 use crate::serve::ServeError;
 
@@ -45,13 +48,14 @@ impl SweepDirectory {
         let lock = lock(path)?;
         let physics = sweep.physics();
         let cells = sweep.cells();
-        let dataset = Dataset::create_or_resume(path, sweep.text(), &sweep.name, &physics, &cells, sweep.trials)
+        let demand = sweep.demand;
+        let dataset = Dataset::create_or_resume(path, sweep.text(), &sweep.name, &physics, &cells, demand)
             .map_err(|error| explain(path, &error))?;
         let (artifact, decoded) = stored_artifact(&physics, &dataset, path, &sweep, progress)?.unzip();
         let landscape = physics.landscape(decoded.as_ref()).map_err(Failure::internal)?;
         let sweep_id = physics.sweep_id();
-        let directory =
-            Self { path: path.to_owned(), sweep, physics, sweep_id, cells, artifact, landscape, _lock: lock };
+        let path = path.to_owned();
+        let directory = Self { path, sweep, physics, sweep_id, cells, artifact, landscape, _lock: lock };
         Ok((directory, dataset))
     }
 
@@ -75,9 +79,9 @@ impl SweepDirectory {
         &self.cells
     }
 
-    /// Trials of each cell.
-    pub fn trials(&self) -> u64 {
-        self.sweep.trials
+    /// How many trials the sweep asks for of each cell.
+    pub fn demand(&self) -> Demand {
+        self.sweep.demand
     }
 
     /// The sweep's name.
@@ -122,11 +126,27 @@ fn summarize_all(dataset: &Dataset, landscape: &BuiltLandscape) -> Result<Vec<Ce
     dataset.for_each_cell(|cell, rows| {
         // The sweep as it is now: one that shrank keeps the rows that it had.
         if manifest.has_in_sweep(cell.key) {
-            let rows = rows.iter().filter(|row| row.record.trial < manifest.trials);
-            summaries.push(facts.summarize(*cell, rows));
+            let (needed, precision_reached) = match manifest.precision {
+                None => (manifest.trials, None),
+                Some(precision) => {
+                    let (needed, reached) = decided(CellTallies::new(precision), rows);
+                    (needed, Some(reached))
+                }
+            };
+            let rows = rows.iter().filter(|row| row.record.trial < needed);
+            summaries.push(CellSummary { precision_reached, ..facts.summarize(*cell, rows) });
         }
     })?;
     Ok(summaries)
+}
+
+/// How many trials a cell needs by its rows, and whether its precision is reached.
+fn decided(mut tallies: CellTallies, rows: &[Row]) -> (u64, bool) {
+    for row in rows {
+        tallies.add(&row.record);
+    }
+    let reached = tallies.decide() == Decision::Done { reached: true };
+    (tallies.limit(), reached)
 }
 
 /// The landscape of a dataset that is there, from its artifact if it needs one. Checks that artifact: it belongs to the

@@ -1,232 +1,428 @@
 //! The dispatcher: the one task that drives the machine. Everything that happens comes to it in one line.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::sync::Arc;
 use std::sync::mpsc as blocking;
 use std::time::Duration;
 
-use taugrid_results::{Cell, CellKey, Coverage, Outcome, Row};
-use taugrid_wire::v1::{self, coordinator_message::Kind, farewell::Reason};
-use tokio::sync::{mpsc, watch};
+use taugrid_results::{Cell, CellKey, Checkpoints, Coverage, Outcome, Ranges, Row};
+use taugrid_wire::v1::{self, Trials, coordinator_message::Kind, farewell::Reason, status_reply::State};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::machine::{Dismissal, Effect, Event, LeaseId, Machine, Receipt, WorkerId};
+use crate::control::Command;
+use crate::decisions::Decisions;
+use crate::grants::Grants;
+use crate::machine::{Dismissal, Effect, Event, Held, Identity, LeaseId, Machine, Quarantined, Receipt, WorkerId};
+use crate::outgoing::{Outgoing, farewell};
 use crate::provenance::Provenance;
-use crate::serve::Progress;
+use crate::serve::{Progress, SetAside};
 use crate::writer::Job;
 
 /// How often the machine is told the time.
-const TICK: Duration = Duration::from_millis(500);
+const TICK: Duration = Duration::from_millis(100);
+/// How often progress is published, in ticks.
+const TICKS_OF_PROGRESS: u32 = 5;
+/// How often the roll is written at most.
+const ROLL: Duration = Duration::from_secs(1);
 
-/// What the service and the writer tell the dispatcher.
+/// What the services and the writer tell the dispatcher.
 pub(crate) enum Said {
     /// A worker came, and is to be answered through `stream`.
-    Attached { worker: WorkerId, name: String, stream: Stream },
+    Attached { worker: WorkerId, name: String, stream: Outgoing },
     /// It can take leases.
-    Ready { worker: WorkerId, threads: u32 },
+    Ready { worker: WorkerId, identity: Identity, threads: u32, held: Vec<Held> },
     /// Its stream ended.
-    Left { worker: WorkerId },
+    Left { worker: WorkerId, orderly: bool },
     /// It is alive.
     Heard { worker: WorkerId, at: Instant },
-    /// It sent rows, checked against the cells.
-    Results { receipt: Receipt, rows: Vec<Row>, trials: Coverage },
+    /// It sent rows, checked against the cells; `room` is theirs until they are durable.
+    Results { receipt: Receipt, rows: Vec<Row>, trials: Coverage, granted: Coverage, room: OwnedSemaphorePermit },
     /// It finished a lease.
     LeaseDone { worker: WorkerId, lease: LeaseId, busy: Duration },
+    /// It gave trials back.
+    Returned { worker: WorkerId, lease: LeaseId, trials: Ranges },
+    /// The kernel failed.
+    Failed { worker: WorkerId, lease: LeaseId, detail: String },
+    /// Checkpoints are durable.
+    Checkpointed { trials: Coverage },
     /// Rows are durable.
     Durable(Vec<Receipt>),
     /// The writer could not go on.
     WriterFailed,
+    /// Somebody asked something.
+    Command(Command),
 }
-
-/// The way to one worker. Dropping it closes the worker's stream.
-pub(crate) type Stream = mpsc::UnboundedSender<v1::CoordinatorMessage>;
 
 /// How the dispatcher ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Every row is durable.
+    /// Every row is durable, but for those in quarantine.
     Finished,
     /// Asked to stop.
     Stopped,
+    /// Asked to stop, and not to come back.
+    Cancelled,
     /// The writer failed.
     WriterFailed,
 }
 
+/// What the dispatcher works with.
+pub(crate) struct Tools {
+    pub(crate) name: String,
+    pub(crate) sweep: String,
+    pub(crate) cells: BTreeMap<CellKey, Cell>,
+    pub(crate) grants: Grants,
+    pub(crate) checkpoints: Arc<Checkpoints>,
+    pub(crate) decisions: Decisions,
+    pub(crate) writer: blocking::Sender<Job>,
+    pub(crate) progress: watch::Sender<Progress>,
+    pub(crate) provenance: Provenance,
+}
+
 pub(crate) struct Dispatcher {
     machine: Machine,
-    cells: BTreeMap<CellKey, Cell>,
-    writer: blocking::Sender<Job>,
-    progress: watch::Sender<Progress>,
-    provenance: Provenance,
-    streams: HashMap<WorkerId, Stream>,
+    tools: Tools,
+    workers: HashMap<WorkerId, Attached>,
+    /// Why kernels failed, by the cell they failed at.
+    failures: BTreeMap<CellKey, String>,
     exits: u64,
     started: Instant,
+    roll: RollBook,
+}
+
+/// A worker that is attached.
+struct Attached {
+    name: String,
+    stream: Outgoing,
+}
+
+/// When the roll was written last, and whether it has changed since.
+struct RollBook {
+    written: Instant,
+    changed: bool,
 }
 
 impl Dispatcher {
-    pub(crate) fn new(
-        machine: Machine,
-        cells: BTreeMap<CellKey, Cell>,
-        writer: blocking::Sender<Job>,
-        progress: watch::Sender<Progress>,
-        provenance: Provenance,
-    ) -> Self {
+    pub(crate) fn new(machine: Machine, tools: Tools) -> Self {
+        let started = Instant::now();
         Self {
             machine,
-            cells,
-            writer,
-            progress,
-            provenance,
-            streams: HashMap::new(),
+            tools,
+            workers: HashMap::new(),
+            failures: BTreeMap::new(),
             exits: 0,
-            started: Instant::now(),
+            started,
+            roll: RollBook { written: started, changed: false },
         }
     }
 
-    /// Runs the sweep to its end, and says farewell to the workers.
-    pub(crate) async fn run(mut self, mut said: mpsc::Receiver<Said>, stop: CancellationToken) -> Verdict {
+    /// Runs the sweep to its end, and says farewell to the workers. What was set aside comes with the verdict.
+    pub(crate) async fn run(
+        mut self,
+        mut said: mpsc::Receiver<Said>,
+        stop: CancellationToken,
+    ) -> (Verdict, Vec<SetAside>) {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last_tick = Instant::now();
+        let mut count = 0;
         let verdict = loop {
             // What was said comes before the clock, so that a worker that is heard of in the line is not taken for
             // silent; but a line that never empties does not stop the clock.
-            let late = last_tick.elapsed() > 4 * TICK;
-            let event = tokio::select! {
+            let late = last_tick.elapsed() > 10 * TICK;
+            let verdict = tokio::select! {
                 biased;
-                () = stop.cancelled() => break self.take_in_rest(&mut said),
-                Some(said) = said.recv(), if !late => match self.take_in(said) {
-                    Some(event) => event,
-                    None => break Verdict::WriterFailed,
-                },
+                () = stop.cancelled() => Some(self.take_in_rest(&mut said, Verdict::Stopped)),
+                Some(said) = said.recv(), if !late => self.take_in(said),
                 _ = ticks.tick() => {
                     last_tick = Instant::now();
-                    Event::Clock { at: self.started.elapsed() }
+                    count += 1;
+                    self.tick(count)
                 }
             };
-            if self.step(event) {
-                break Verdict::Finished;
+            match verdict {
+                Some(Verdict::Cancelled) => break self.take_in_rest(&mut said, Verdict::Cancelled),
+                Some(verdict) => break verdict,
+                None => {}
             }
         };
-        let reason = if verdict == Verdict::Finished { Reason::Finished } else { Reason::Stopping };
-        for stream in self.streams.values() {
-            send(stream, farewell(reason, String::new()));
+        self.take_leave(verdict);
+        (verdict, self.set_aside().collect())
+    }
+
+    fn tick(&mut self, count: u32) -> Option<Verdict> {
+        let verdict = self.step(Event::Clock { at: self.started.elapsed() });
+        if count.is_multiple_of(TICKS_OF_PROGRESS) {
+            self.publish();
         }
-        self.publish();
-        self.provenance.ended(verdict);
+        if self.roll.changed && (self.roll.written.elapsed() > ROLL || count <= 1) {
+            self.write_roll();
+        }
         verdict
     }
 
+    fn take_leave(&mut self, verdict: Verdict) {
+        self.write_roll();
+        let reason = match verdict {
+            Verdict::Finished => Reason::Finished,
+            Verdict::Cancelled => Reason::Cancelled,
+            Verdict::Stopped | Verdict::WriterFailed => Reason::Stopping,
+        };
+        for worker in self.workers.values() {
+            let _ = worker.stream.send(farewell(reason, String::new()));
+        }
+        self.publish();
+        self.tools.provenance.ended(verdict);
+    }
+
     /// Asked to stop: what is in the line is still taken in, and with it every row that has come.
-    fn take_in_rest(&mut self, said: &mut mpsc::Receiver<Said>) -> Verdict {
+    fn take_in_rest(&mut self, said: &mut mpsc::Receiver<Said>, verdict: Verdict) -> Verdict {
         said.close();
         while let Ok(said) = said.try_recv() {
-            if self.take_in(said).is_none() {
+            if self.take_in(said) == Some(Verdict::WriterFailed) {
                 return Verdict::WriterFailed;
             }
         }
-        Verdict::Stopped
+        verdict
     }
 
-    /// Turns a message into the machine's event; `None` if the writer failed.
-    fn take_in(&mut self, said: Said) -> Option<Event> {
-        Some(match said {
+    /// Takes in what was said; how the sweep ended, if it did.
+    fn take_in(&mut self, said: Said) -> Option<Verdict> {
+        let at = self.started.elapsed();
+        let event = match said {
             Said::Attached { worker, name, stream } => {
                 info!(worker = worker.0, name, "worker attached");
-                self.provenance.attached(worker, &name);
-                self.streams.insert(worker, stream);
-                Event::Heard { worker, at: self.started.elapsed() }
+                self.tools.provenance.attached(worker, &name);
+                self.workers.insert(worker, Attached { name, stream });
+                Event::Heard { worker, at }
             }
-            Said::Ready { worker, threads } => {
-                info!(worker = worker.0, threads, "worker ready");
-                self.provenance.ready(worker, threads);
-                Event::Joined { worker, threads, at: self.started.elapsed() }
+            Said::Ready { worker, identity, threads, held } => {
+                info!(worker = worker.0, threads, held = held.len(), "worker ready");
+                self.tools.provenance.ready(worker, threads);
+                self.roll.changed = true;
+                Event::Joined { worker, identity, threads, held, at }
             }
-            Said::Left { worker } => {
-                if self.streams.remove(&worker).is_some() {
-                    info!(worker = worker.0, "worker left");
-                    self.provenance.left(worker);
+            Said::Left { worker, orderly } => {
+                if self.workers.remove(&worker).is_some() {
+                    info!(worker = worker.0, orderly, "worker left");
+                    self.tools.provenance.left(worker);
                 }
-                Event::Left { worker }
+                self.roll.changed = true;
+                Event::Left { worker, orderly, at }
             }
             Said::Heard { worker, at } => Event::Heard { worker, at: at.saturating_duration_since(self.started) },
-            Said::Results { receipt, rows, trials } => {
-                self.exits += rows.iter().filter(|row| row.record.outcome != Outcome::Censored).count() as u64;
-                debug!(worker = receipt.worker.0, sequence = receipt.sequence, rows = rows.len(), "results");
-                self.writer.send(Job::Rows(receipt, rows)).ok()?;
-                Event::Received { receipt, trials }
+            Said::Results { receipt, rows, trials, granted, room } => {
+                return self.take_rows(receipt, rows, trials, granted, room);
             }
             Said::LeaseDone { worker, lease, busy } => Event::LeaseDone { worker, lease, busy },
+            Said::Returned { worker, lease, trials } => Event::Returned { worker, lease, trials, at },
+            Said::Failed { worker, lease, detail } => {
+                warn!(worker = worker.0, lease = lease.0, "the kernel failed: {detail}");
+                if let Some(cell) = self.machine.cell_of(lease) {
+                    self.failures.insert(cell, detail);
+                }
+                Event::Failed { worker, lease, at }
+            }
+            Said::Checkpointed { trials } => Event::Checkpointed { trials },
             Said::Durable(receipts) => Event::Durable { receipts },
-            Said::WriterFailed => return None,
-        })
+            Said::WriterFailed => return Some(Verdict::WriterFailed),
+            Said::Command(command) => return self.obey(command),
+        };
+        self.step(event)
     }
 
-    /// Steps the machine and carries out its effects; whether the sweep is finished.
-    fn step(&mut self, event: Event) -> bool {
-        let tick = matches!(event, Event::Clock { .. });
-        let mut finished = false;
-        for effect in self.machine.step(event) {
-            match effect {
-                Effect::Lease { worker, lease, cell, trials } => {
-                    if let (Some(stream), Some(cell)) = (self.streams.get(&worker), self.cells.get(&cell)) {
-                        let message = v1::Lease {
-                            lease: lease.0,
-                            cell: Some(v1::Cell {
-                                key: cell.key.0,
-                                dynamics: cell.dynamics.to_json(),
-                                alpha: cell.alpha,
-                                beta: cell.beta,
-                                eta: cell.eta,
-                                batch_size: cell.batch_size,
-                            }),
-                            first_trial: trials.start,
-                            trials: trials.end - trials.start,
-                        };
-                        send(stream, Kind::Lease(message));
-                    }
-                }
-                Effect::Ack(receipt) => {
-                    if let Some(stream) = self.streams.get(&receipt.worker) {
-                        send(stream, Kind::Ack(v1::Ack { sequence: receipt.sequence }));
-                    }
-                }
-                Effect::Dismiss { worker, reason } => self.dismiss(worker, reason),
-                Effect::Flush => {
-                    let _ = self.writer.send(Job::Flush);
-                }
-                Effect::Finish => finished = true,
+    fn obey(&mut self, command: Command) -> Option<Verdict> {
+        match command {
+            Command::Status(answer) => {
+                // Whoever asked may be gone.
+                let _ = answer.send(self.status());
+                None
             }
+            Command::Pause => self.step(Event::Pause),
+            Command::Resume => self.step(Event::Resume),
+            Command::Cancel => Some(Verdict::Cancelled),
         }
-        if tick {
-            self.publish();
+    }
+
+    /// Rows go to the writer if the machine takes them.
+    fn take_rows(
+        &mut self,
+        receipt: Receipt,
+        rows: Vec<Row>,
+        trials: Coverage,
+        granted: Coverage,
+        room: OwnedSemaphorePermit,
+    ) -> Option<Verdict> {
+        debug!(worker = receipt.worker.0, sequence = receipt.sequence, rows = rows.len(), "results");
+        // The decision on a cell can follow from these very rows.
+        if !self.machine.may_send(receipt.worker, &trials, &granted) {
+            let count = rows.len() as u64;
+            return self.step(Event::Received { receipt, trials, rows: count, granted });
         }
-        finished
+        self.tools.decisions.add(&rows);
+        self.exits += rows.iter().filter(|row| row.record.outcome != Outcome::Censored).count() as u64;
+        let count = rows.len() as u64;
+        if self.tools.writer.send(Job::Rows(receipt, rows, room)).is_err() {
+            return Some(Verdict::WriterFailed);
+        }
+        self.step(Event::Received { receipt, trials, rows: count, granted })
+    }
+
+    /// Steps the machine and carries out its effects; how the sweep ended, if it did.
+    fn step(&mut self, event: Event) -> Option<Verdict> {
+        let mut verdict = None;
+        for effect in self.machine.step(event) {
+            verdict = self.carry_out(effect).or(verdict);
+        }
+        verdict
+    }
+
+    fn carry_out(&mut self, effect: Effect) -> Option<Verdict> {
+        match effect {
+            Effect::Lease { worker, lease, cell, trials } => return self.lease(worker, lease, cell, &trials),
+            Effect::Adopted { worker, leases } => {
+                let leases = leases.into_iter().map(|(held, lease, trials)| v1::AdoptedLease {
+                    held: held as u32,
+                    lease: lease.0,
+                    trials: pieces(&trials),
+                });
+                return self.say(worker, Kind::Adopted(v1::Adopted { leases: leases.collect() }));
+            }
+            Effect::Recall { worker, lease, most, begun } => {
+                return self.say(worker, Kind::Recall(v1::Recall { lease: lease.0, most, begun }));
+            }
+            Effect::Ack(receipt) => {
+                return self.say(receipt.worker, Kind::Ack(v1::Ack { sequence: receipt.sequence }));
+            }
+            Effect::Dismiss { worker, reason } => self.dismiss(worker, reason),
+            Effect::Decide { cell, trials } => return self.decide(cell, trials),
+            Effect::Quarantine(quarantined) => warn!("set aside: {}", self.explain(quarantined)),
+            Effect::Flush => {
+                let _ = self.tools.writer.send(Job::Flush);
+            }
+            Effect::Finish => return Some(Verdict::Finished),
+        }
+        None
+    }
+
+    fn lease(&mut self, worker: WorkerId, lease: LeaseId, key: CellKey, trials: &Range<u64>) -> Option<Verdict> {
+        let (Some(attached), Some(cell)) = (self.workers.get(&worker), self.tools.cells.get(&key)) else {
+            return None;
+        };
+        let message = v1::Lease {
+            lease: lease.0,
+            cell: Some(v1::Cell {
+                key: cell.key.0,
+                dynamics: cell.dynamics.to_json(),
+                alpha: cell.alpha,
+                beta: cell.beta,
+                eta: cell.eta,
+                batch_size: cell.batch_size,
+            }),
+            first_trial: trials.start,
+            trials: trials.end - trials.start,
+            grant: self.tools.grants.sign(key, trials),
+        };
+        if attached.stream.lease(message, key, trials, &self.tools.checkpoints) { None } else { self.drop_deaf(worker) }
+    }
+
+    /// Sends to a worker. One that does not read what it is sent is let go.
+    fn say(&mut self, worker: WorkerId, kind: Kind) -> Option<Verdict> {
+        let attached = self.workers.get(&worker)?;
+        if attached.stream.send(kind) { None } else { self.drop_deaf(worker) }
+    }
+
+    fn drop_deaf(&mut self, worker: WorkerId) -> Option<Verdict> {
+        warn!(worker = worker.0, "the worker does not read what it is sent");
+        self.workers.remove(&worker);
+        self.tools.provenance.left(worker);
+        self.step(Event::Left { worker, orderly: true, at: self.started.elapsed() })
+    }
+
+    fn decide(&mut self, cell: CellKey, trials: u64) -> Option<Verdict> {
+        let limit = self.tools.decisions.decide(cell);
+        debug!(%cell, trials, ?limit, "decision");
+        self.step(Event::Decided { cell, limit })
+    }
+
+    /// What is in quarantine, and why.
+    fn set_aside(&self) -> impl Iterator<Item = SetAside> {
+        self.machine.quarantine().map(|quarantined| self.explain(quarantined))
+    }
+
+    fn explain(&self, quarantined: Quarantined) -> SetAside {
+        let Quarantined { cell, trials, workers } = quarantined;
+        let detail = self.failures.get(&cell).cloned();
+        SetAside { cell, trials, workers, detail: detail.unwrap_or_else(|| "they ended without a word".to_owned()) }
     }
 
     fn dismiss(&mut self, worker: WorkerId, reason: Dismissal) {
-        warn!(worker = worker.0, "worker dismissed: {reason}");
-        self.provenance.left(worker);
-        let Some(stream) = self.streams.remove(&worker) else { return };
+        warn!(worker = worker.0, "worker left, dismissed: {reason}");
+        self.tools.provenance.left(worker);
+        self.roll.changed = true;
+        let Some(attached) = self.workers.remove(&worker) else { return };
         // A silent worker may be well and come back; to it the stream just breaks.
         if reason != Dismissal::Silent {
-            send(&stream, farewell(Reason::ProtocolError, reason.to_string()));
+            let _ = attached.stream.send(farewell(Reason::ProtocolError, reason.to_string()));
         }
+    }
+
+    fn write_roll(&mut self) {
+        self.roll = RollBook { written: Instant::now(), changed: false };
+        let _ = self.tools.writer.send(Job::Roll(self.machine.identities().collect()));
     }
 
     fn publish(&self) {
         let standing = self.machine.standing();
-        self.progress.send_replace(Progress { standing, exits: self.exits });
+        self.tools.progress.send_replace(Progress { standing, exits: self.exits });
+    }
+
+    fn status(&self) -> v1::StatusReply {
+        let standing = self.machine.standing();
+        let now = self.started.elapsed();
+        let state = match () {
+            () if standing.paused => State::Paused,
+            () if standing.received + standing.quarantined == standing.trials => State::Finishing,
+            () => State::Running,
+        };
+        let workers = self.machine.workers().map(|worker| v1::WorkerStatus {
+            name: self.workers.get(&worker.worker).map_or_else(String::new, |attached| attached.name.clone()),
+            threads: worker.threads,
+            leases: worker.leases as u32,
+            trials: worker.trials,
+            silent_seconds: now.saturating_sub(worker.heard).as_secs_f64(),
+        });
+        let quarantine = self.set_aside().map(|aside| v1::Quarantine {
+            cell: aside.cell.0,
+            first_trial: aside.trials.start,
+            trials: aside.trials.end - aside.trials.start,
+            workers: aside.workers,
+            detail: aside.detail,
+        });
+        v1::StatusReply {
+            name: self.tools.name.clone(),
+            sweep: self.tools.sweep.clone(),
+            state: state.into(),
+            trials: standing.trials,
+            received: standing.received,
+            leased: standing.leased,
+            quarantined: standing.quarantined,
+            exits: self.exits,
+            cells: standing.cells,
+            cells_done: standing.cells_done,
+            remaining_seconds: standing.remaining.map(|remaining| remaining.as_secs_f64()),
+            uptime_seconds: now.as_secs_f64(),
+            workers: workers.collect(),
+            quarantine: quarantine.collect(),
+        }
     }
 }
 
-/// A farewell.
-pub(crate) fn farewell(reason: Reason, detail: String) -> Kind {
-    Kind::Farewell(v1::Farewell { reason: reason.into(), detail })
-}
-
-/// Sends to a worker. A stream that is gone will be reported by the service as such.
-pub(crate) fn send(stream: &Stream, kind: Kind) {
-    let _ = stream.send(v1::CoordinatorMessage { kind: Some(kind) });
+/// A set of trials as it goes over the wire.
+fn pieces(trials: &Ranges) -> Vec<Trials> {
+    trials.iter().map(|range| Trials { first: range.start, count: range.end - range.start }).collect()
 }

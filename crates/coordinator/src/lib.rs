@@ -13,10 +13,16 @@ pub mod directory;
 pub mod machine;
 pub mod serve;
 
+mod control;
+mod conversation;
+mod decisions;
 mod dispatcher;
+mod grants;
+mod outgoing;
 mod provenance;
+mod roll;
 mod service;
 mod writer;
 
 pub use directory::SweepDirectory;
-pub use serve::{Ending, Progress, ServeError, serve};
+pub use serve::{Ending, Progress, ServeError, SetAside, serve};

@@ -47,6 +47,7 @@ impl Provenance {
         let how = match verdict {
             Verdict::Finished => "finished",
             Verdict::Stopped => "stopped",
+            Verdict::Cancelled => "cancelled",
             Verdict::WriterFailed => "writer failed",
         };
         self.line(json!({"event": "ended", "how": how}));

@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let table = CellTable::new(cells.iter().copied());
     let folder = tempfile::tempdir()?;
     let mut dataset =
-        Dataset::create_or_resume(folder.path(), SWEEP, &sweep.name, &sweep.physics(), &cells, sweep.trials)?;
+        Dataset::create_or_resume(folder.path(), SWEEP, &sweep.name, &sweep.physics(), &cells, sweep.demand)?;
     let per_cell = ROWS / CELLS;
     let part = |index: u64| -> Vec<Row> {
         let trials = index * per_cell..(index + 1) * per_cell;

@@ -98,6 +98,8 @@ pub struct CellSummary {
     pub drift: Option<bool>,
     /// Kolmogorov–Smirnov p-value of the exit times against an exponential.
     pub ks_p: Option<f64>,
+    /// Whether the precision that the sweep asks for was reached; none where the trials were fixed.
+    pub precision_reached: Option<bool>,
 }
 
 impl CellSummary {
@@ -120,6 +122,7 @@ impl CellSummary {
             total_steps: 0,
             drift: None,
             ks_p: None,
+            precision_reached: None,
         }
     }
 }

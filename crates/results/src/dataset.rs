@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use taugrid_sweep::{Cell, CellKey, Physics};
+use taugrid_sweep::{Cell, CellKey, Demand, Physics};
 
 use crate::append::drop_repetitions;
 use crate::coverage::{Coverage, Position, Ranges, stretches};
@@ -72,7 +72,8 @@ impl Dataset {
     /// Opens the dataset in `dir` to write to it, or makes it. The caller holds [`Dataset::lock`].
     ///
     /// One that is there must be of the same physics; the grid and the trials may have changed. What a writer that was
-    /// killed left behind is cleared away.
+    /// killed left behind is cleared away. With a precision, [`Dataset::decide`] comes next: how many trials each cell needs
+    /// is known only once the rows were read.
     ///
     /// # Errors
     /// [`DatasetError::Mismatch`] if it holds the results of other physics, [`DatasetError::Occupied`] if it holds parts or
@@ -83,9 +84,9 @@ impl Dataset {
         name: &str,
         physics: &Physics,
         cells: &[Cell],
-        trials: u64,
+        demand: Demand,
     ) -> Result<Self, DatasetError> {
-        Self::create_or_resume_in(Arc::new(LocalStore::new(dir)), sweep_text, name, physics, cells, trials)
+        Self::create_or_resume_in(Arc::new(LocalStore::new(dir)), sweep_text, name, physics, cells, demand)
     }
 
     /// [`Dataset::create_or_resume`] on any store.
@@ -98,12 +99,12 @@ impl Dataset {
         name: &str,
         physics: &Physics,
         cells: &[Cell],
-        trials: u64,
+        demand: Demand,
     ) -> Result<Self, DatasetError> {
         let mut dataset = match read_manifest(&store)? {
             None => {
                 check_unoccupied(&store, sweep_text)?;
-                let manifest = Manifest::of_sweep(name, physics, cells, trials, None)?;
+                let manifest = Manifest::of_sweep(name, physics, cells, demand, None)?;
                 store.remove_leftovers(&[FOLDER])?;
                 store.put(MANIFEST, &manifest.to_bytes()?)?;
                 Self::try_open(store)?
@@ -115,13 +116,13 @@ impl Dataset {
                         return Err(DatasetError::Mismatch { differences });
                     }
                     // It never came to a row: there are no results that this sweep could mix with.
-                    let manifest = Manifest::of_sweep(name, physics, cells, trials, None)?;
+                    let manifest = Manifest::of_sweep(name, physics, cells, demand, None)?;
                     store.replace(MANIFEST, &manifest.to_bytes()?)?;
                 }
                 store.remove_leftovers(&[FOLDER])?;
                 let mut dataset = Self::try_open(store)?;
                 let before = Some((&dataset.manifest, &dataset.coverage));
-                let manifest = Manifest::of_sweep(name, physics, cells, trials, before)?;
+                let manifest = Manifest::of_sweep(name, physics, cells, demand, before)?;
                 dataset.write_manifest(manifest)?;
                 dataset
             }
@@ -156,7 +157,7 @@ impl Dataset {
         &self.coverage
     }
 
-    /// The trials that its sweep asks for and it does not hold.
+    /// The trials that its sweep asks for and it does not hold; with a precision, as of the last [`Dataset::decide`].
     pub fn missing(&self) -> Coverage {
         self.manifest.missing(&self.coverage)
     }
@@ -209,11 +210,12 @@ impl Dataset {
         Ok(())
     }
 
-    /// Says in the manifest whether the sweep is complete now.
+    /// Says in the manifest whether the sweep is complete now. With a precision, reads the rows for that.
     ///
     /// # Errors
-    /// If the manifest cannot be written.
+    /// If the manifest cannot be written, or a part is damaged.
     pub fn update_completeness(&mut self) -> Result<bool, DatasetError> {
+        self.decide()?;
         let complete = self.missing().is_empty();
         let mut manifest = self.manifest.clone();
         manifest.complete = complete;
@@ -293,7 +295,7 @@ impl Dataset {
         self.parts.push(part);
     }
 
-    fn write_manifest(&mut self, manifest: Manifest) -> Result<(), DatasetError> {
+    pub(crate) fn write_manifest(&mut self, manifest: Manifest) -> Result<(), DatasetError> {
         if manifest != self.manifest {
             self.store.replace(MANIFEST, &manifest.to_bytes()?)?;
             self.cells = manifest.read_cells(&self.physics)?;

@@ -35,7 +35,11 @@ pub enum DatasetError {
         release: String,
     },
     /// The dataset is of another sweep: another landscape, domain, seed or the like.
-    #[error("the dataset holds the results of another sweep:\n  {}", .differences.join("\n  "))]
+    #[error(
+        "the dataset holds the results of another sweep:\n  {}\n\
+         take that back, or give this sweep a folder of its own (--out)",
+        .differences.join("\n  ")
+    )]
     Mismatch {
         /// What differs, a line each.
         differences: Vec<String>,

@@ -11,6 +11,7 @@
 //! | `part` | one Parquet file of `trials/` |
 //! | `manifest` | `manifest.json`, format versions |
 //! | `dataset`, `append` | open, create or resume, read; add rows |
+//! | `tallies` | with a precision, how many trials each cell needs, from the rows that are there |
 //! | `journal`, `compact` | the canonical form, and how it survives a kill |
 //! | `verify` | every byte against everything that is known of it |
 //! | `cells`, `seal` | `cells.parquet`, and the hash that it carries |
@@ -23,6 +24,7 @@
 mod append;
 pub mod batch;
 pub mod cells;
+mod checkpoints;
 mod compact;
 pub mod coverage;
 mod dataset;
@@ -37,6 +39,7 @@ mod rows;
 pub mod schema;
 mod seal;
 pub mod store;
+mod tallies;
 pub mod training;
 mod verify;
 
@@ -46,6 +49,7 @@ mod testing;
 pub use append::PartInfo;
 pub use batch::{RowError, from_batch, to_batch};
 pub use cells::{CellSummary, Effective};
+pub use checkpoints::{CheckpointBatchError, Checkpoints, TrialCheckpoint, decode_checkpoints, encode_checkpoints};
 pub use compact::CompactReport;
 pub use coverage::{Coverage, Ranges, coverage_of};
 pub use dataset::Dataset;
@@ -56,6 +60,7 @@ pub use manifest::{FormatVersion, Manifest};
 pub use rows::{CellTable, Row};
 pub use schema::trials_schema;
 pub use store::{LocalStore, Store, StoreError, StoreErrorKind};
+pub use tallies::{CellTallies, Decision};
 pub use taugrid_escape::walk::{Outcome, TrialRecord};
 pub use taugrid_sweep::{Cell, CellKey};
 pub use training::{read_training, write_training};

@@ -11,7 +11,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use taugrid_sweep::{Cell, CellKey, DynamicsSpec, Physics};
+use taugrid_sweep::{Cell, CellKey, Demand, DynamicsSpec, Physics, Precision};
 
 use crate::coverage::{Coverage, Ranges};
 use crate::error::DatasetError;
@@ -54,8 +54,11 @@ pub struct Manifest {
     pub name: String,
     /// The id of the sweep's physics.
     pub sweep_id: String,
-    /// Trials per cell that the sweep asks for.
+    /// Trials per cell that the sweep asks for; with a precision, at most.
     pub trials: u64,
+    /// The rule by which cells stop before, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<Precision>,
     /// Cells that the sweep has.
     pub cells: u64,
     /// Whether all trials of all of its cells are here.
@@ -75,8 +78,12 @@ struct ListedCell {
     beta: f64,
     eta: f64,
     batch_size: u64,
-    /// The most trials that the sweep ever asked of this cell: there can be no rows beyond.
+    /// The most trials that the sweep ever asked of this cell, or could come to ask: there can be no rows beyond.
     trials: u64,
+    /// With a precision, the trials that the cell was last known to need: those up to the first point of decision that
+    /// its rows did not reach, or that it stops at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    needed: Option<u64>,
     /// Whether the sweep has it as it is now. A cell that was taken out of the grid keeps its rows.
     in_sweep: bool,
 }
@@ -87,9 +94,10 @@ impl Manifest {
         name: &str,
         physics: &Physics,
         cells: &[Cell],
-        trials: u64,
+        demand: Demand,
         before: Option<(&Manifest, &Coverage)>,
     ) -> Result<Self, DatasetError> {
+        let (trials, precision) = (demand.most(), demand.precision());
         let json = serde_json::from_str(&physics.to_json());
         let physics_json = json.map_err(|error| DatasetError::encode(MANIFEST, error))?;
         let mut listed: BTreeMap<CellKey, ListedCell> = BTreeMap::new();
@@ -102,10 +110,16 @@ impl Manifest {
             }
         }
         for cell in cells {
-            let most = listed.get(&cell.key).map_or(trials, |old| old.trials.max(trials));
+            let old = listed.get(&cell.key);
+            let most = old.map_or(trials, |old| old.trials.max(trials));
+            // What was decided by this very rule holds; by another, it is to be decided anew.
+            let known =
+                before.filter(|(manifest, _)| manifest.precision == precision).and(old).and_then(|old| old.needed);
+            let needed = precision.map(|precision| known.unwrap_or(precision.first()));
             let Cell { key, dynamics, alpha, beta, eta, batch_size } = *cell;
             let cell = key.to_string();
-            let entry = ListedCell { cell, dynamics, alpha, beta, eta, batch_size, trials: most, in_sweep: true };
+            let entry =
+                ListedCell { cell, dynamics, alpha, beta, eta, batch_size, trials: most, needed, in_sweep: true };
             listed.insert(key, entry);
         }
         let mut manifest = Self {
@@ -114,13 +128,16 @@ impl Manifest {
             name: name.to_string(),
             sweep_id: physics.sweep_id(),
             trials,
+            precision,
             cells: listed.values().filter(|cell| cell.in_sweep).count() as u64,
             complete: false,
             physics: physics_json,
             cell_list: listed.into_values().collect(),
         };
         let nothing = Coverage::new();
-        manifest.complete = manifest.missing(before.map_or(&nothing, |(_, coverage)| coverage)).is_empty();
+        let missing = manifest.missing(before.map_or(&nothing, |(_, coverage)| coverage));
+        // With a precision that is known only once the rows were read.
+        manifest.complete = precision.is_none() && missing.is_empty();
         Ok(manifest)
     }
 
@@ -138,7 +155,11 @@ impl Manifest {
         if !head.format.is_readable() {
             return Err(DatasetError::Format { found: head.format, release: head.release });
         }
-        serde_json::from_slice(bytes).map_err(damaged)
+        let manifest: Self = serde_json::from_slice(bytes).map_err(damaged)?;
+        match manifest.precision.and_then(|precision| precision.complaint()) {
+            Some(complaint) => Err(DatasetError::damaged(MANIFEST, format!("its precision: {complaint}"))),
+            None => Ok(manifest),
+        }
     }
 
     pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, DatasetError> {
@@ -181,16 +202,16 @@ impl Manifest {
         self.cell_list.get(index).map_or(0, |cell| cell.trials)
     }
 
-    /// The trials that the sweep asks for and `coverage` lacks.
+    /// The trials that the sweep asks for, as far as it is known, and `coverage` lacks.
     pub(crate) fn missing(&self, coverage: &Coverage) -> Coverage {
         let mut missing = Coverage::new();
-        if self.trials == 0 {
-            return missing;
-        }
-        for key in self.cell_list.iter().filter(|cell| cell.in_sweep).filter_map(|cell| cell.key().ok()) {
+        for cell in self.cell_list.iter().filter(|cell| cell.in_sweep) {
+            let Ok(key) = cell.key() else { continue };
+            let needed = cell.needed.unwrap_or(self.trials);
             let gaps: Ranges = match coverage.get(&key) {
-                Some(held) => held.gaps(&(0..self.trials)).collect(),
-                None => std::iter::once(0..self.trials).collect(),
+                _ if needed == 0 => continue,
+                Some(held) => held.gaps(&(0..needed)).collect(),
+                None => std::iter::once(0..needed).collect(),
             };
             if !gaps.is_empty() {
                 missing.insert(key, gaps);
@@ -198,15 +219,34 @@ impl Manifest {
         }
         missing
     }
+
+    /// Takes over how many trials cells of the sweep need.
+    pub(crate) fn set_needed(&mut self, needed: impl IntoIterator<Item = (CellKey, u64)>) {
+        for (key, trials) in needed {
+            if let Some(index) = self.position(key) {
+                self.cell_list[index].needed = Some(trials);
+            }
+        }
+    }
 }
 
 impl Manifest {
     /// Whether the sweep as it is now has this cell: a grid that shrank keeps the rows that it has.
     pub fn has_in_sweep(&self, cell: CellKey) -> bool {
+        self.position(cell).is_some_and(|index| self.cell_list[index].in_sweep)
+    }
+
+    /// How many trials of a cell of the sweep are needed, as far as this file knows: with a precision, the rows may say more
+    /// ([`Dataset::tallies`](crate::Dataset::tallies)). `None` if the sweep does not have the cell.
+    pub fn needed(&self, cell: CellKey) -> Option<u64> {
+        let listed = &self.cell_list[self.position(cell)?];
+        listed.in_sweep.then(|| listed.needed.unwrap_or(self.trials))
+    }
+
+    fn position(&self, cell: CellKey) -> Option<usize> {
         // The list is in the order of the keys, which is that of their texts.
         let name = cell.to_string();
-        let found = self.cell_list.binary_search_by(|listed| listed.cell.cmp(&name));
-        found.is_ok_and(|index| self.cell_list[index].in_sweep)
+        self.cell_list.binary_search_by(|listed| listed.cell.cmp(&name)).ok()
     }
 }
 
@@ -224,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_manifest_reads_back_with_its_physics_and_cells() {
-        let manifest = Manifest::of_sweep("test", &physics(), &cells(9), 10, None).expect("valid");
+        let manifest = Manifest::of_sweep("test", &physics(), &cells(9), Demand::Fixed(10), None).expect("valid");
         let back = Manifest::parse(&manifest.to_bytes().expect("json")).expect("valid");
         assert_eq!(back, manifest);
         let physics = back.read_physics().expect("valid");
@@ -247,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_changed_parameter_physics_or_order_is_found() {
-        let manifest = Manifest::of_sweep("test", &physics(), &cells(3), 10, None).expect("valid");
+        let manifest = Manifest::of_sweep("test", &physics(), &cells(3), Demand::Fixed(10), None).expect("valid");
         let mut changed = manifest.clone();
         changed.cell_list[1].alpha += 1.0;
         assert!(changed.read_cells(&physics()).is_err());
@@ -262,10 +302,11 @@ mod tests {
     #[test]
     fn a_sweep_grows_and_what_was_taken_out_keeps_its_rows() {
         let cells = cells(4);
-        let before = Manifest::of_sweep("test", &physics(), &cells[..3], 10, None).expect("valid");
+        let before = Manifest::of_sweep("test", &physics(), &cells[..3], Demand::Fixed(10), None).expect("valid");
         // Cells 0 and 1 have rows; the new sweep has 1 and 3, with fewer trials.
         let coverage = coverage_of(&rows(&cells[..2], 0..10));
-        let after = Manifest::of_sweep("test", &physics(), &cells[1..4], 5, Some((&before, &coverage))).expect("valid");
+        let after = Manifest::of_sweep("test", &physics(), &cells[1..4], Demand::Fixed(5), Some((&before, &coverage)))
+            .expect("valid");
         assert_eq!((after.cells, after.cell_list.len(), after.complete), (3, 4, false));
         let most = |key: CellKey| {
             let listed = after.cell_list.iter().find(|cell| cell.cell == key.to_string()).expect("listed");

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use taugrid_escape::walk::{Outcome, TrialRecord};
-use taugrid_sweep::{Cell, Covariance, DynamicsSpec, Physics, Sweep};
+use taugrid_sweep::{Cell, Covariance, Demand, DynamicsSpec, Physics, Sweep};
 
 use crate::store::{MemoryStore, Store};
 use crate::{Dataset, DatasetError, Row};
@@ -74,7 +74,12 @@ pub(crate) fn all_same(a: &[Row], b: &[Row]) -> bool {
 
 /// The dataset of [`physics`] with these cells, made or resumed in `store`.
 pub(crate) fn resume(store: &Arc<dyn Store>, cells: &[Cell], trials: u64) -> Result<Dataset, DatasetError> {
-    Dataset::create_or_resume_in(store.clone(), SWEEP, "test", &physics(), cells, trials)
+    resume_for(store, cells, Demand::Fixed(trials))
+}
+
+/// [`resume`] for any demand.
+pub(crate) fn resume_for(store: &Arc<dyn Store>, cells: &[Cell], demand: Demand) -> Result<Dataset, DatasetError> {
+    Dataset::create_or_resume_in(store.clone(), SWEEP, "test", &physics(), cells, demand)
 }
 
 /// A new dataset in memory, and the memory.

@@ -1,7 +1,10 @@
 //! Verification: every byte of a dataset against everything that is known of it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+
+use taugrid_sweep::CellKey;
 
 use crate::coverage::{Coverage, count};
 use crate::dataset::Dataset;
@@ -11,6 +14,7 @@ use crate::manifest::{MANIFEST, Manifest, SWEEP};
 use crate::part::{Part, ROW_GROUP};
 use crate::rows::CellTable;
 use crate::store::{LocalStore, Store};
+use crate::tallies::CellTallies;
 
 /// What [`Dataset::verify`] found.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -73,7 +77,7 @@ impl Dataset {
             let cells = manifest.read_cells(&physics)?;
             Ok((manifest, cells))
         });
-        let (manifest, cells) = match known {
+        let (mut manifest, cells) = match known {
             Ok(known) => known,
             Err(error @ DatasetError::Damaged { .. }) => {
                 // Without it there is nothing to hold the parts against.
@@ -99,10 +103,11 @@ impl Dataset {
             report.problem(format!("{stranger}: no part has such a name; it was renamed, or is not ours"));
         }
         let mut covered = Coverage::new();
+        let mut tallies: BTreeMap<CellKey, CellTallies> = BTreeMap::new();
         for name in listing.parts {
             report.parts += 1;
             let checked = Part::open(&store, name.clone(), &manifest.sweep_id).and_then(|part| {
-                check_part(&store, &manifest, &cells, &part)?;
+                check_part(&store, &manifest, &cells, &part, &mut tallies)?;
                 Ok(part)
             });
             match checked {
@@ -112,6 +117,7 @@ impl Dataset {
             }
         }
         report.rows = count(&covered);
+        check_decisions(&mut report, &mut manifest, tallies);
         report.missing = manifest.missing(&covered);
         if manifest.complete && !report.missing.is_empty() && report.is_sound() {
             let lacking = count(&report.missing);
@@ -126,8 +132,14 @@ impl Dataset {
     }
 }
 
-/// Reads all rows of a part, a row group at a time.
-fn check_part(store: &Arc<dyn Store>, manifest: &Manifest, cells: &CellTable, part: &Part) -> Result<(), DatasetError> {
+/// Reads all rows of a part, a row group at a time; with a precision, into `tallies`.
+fn check_part(
+    store: &Arc<dyn Store>,
+    manifest: &Manifest,
+    cells: &CellTable,
+    part: &Part,
+    tallies: &mut BTreeMap<CellKey, CellTallies>,
+) -> Result<(), DatasetError> {
     part.check_bytes(store)?;
     for run in &part.runs {
         let most = cells.index(run.cell).map(|index| manifest.most_trials(index));
@@ -143,10 +155,33 @@ fn check_part(store: &Arc<dyn Store>, manifest: &Manifest, cells: &CellTable, pa
     let mut at = 0;
     while at < part.rows {
         let end = part.rows.min(at + ROW_GROUP as u64);
-        part.read(store, cells, at..end)?;
+        let rows = part.read(store, cells, at..end)?;
+        for rows in rows.chunk_by(|a, b| a.cell == b.cell) {
+            let cell = rows[0].cell;
+            let Some(precision) = manifest.precision.filter(|_| manifest.has_in_sweep(cell)) else { continue };
+            let tallies = tallies.entry(cell).or_insert_with(|| CellTallies::new(precision));
+            for row in rows {
+                tallies.add(&row.record);
+            }
+        }
         at = end;
     }
     Ok(())
+}
+
+/// Decides anew how many trials each cell needs, and says so if a complete dataset has it otherwise.
+fn check_decisions(report: &mut VerifyReport, manifest: &mut Manifest, tallies: BTreeMap<CellKey, CellTallies>) {
+    for (cell, mut tallies) in tallies {
+        tallies.decide();
+        let (said, found) = (manifest.needed(cell), tallies.limit());
+        if manifest.complete && said != Some(found) && report.is_sound() {
+            let said = said.unwrap_or(0);
+            report.problem(format!(
+                "{MANIFEST} says that cell {cell} needs {said} trials, and by its rows it is {found}"
+            ));
+        }
+        manifest.set_needed([(cell, found)]);
+    }
 }
 
 /// Adds what a part covers, and says if another one covers it too.

@@ -17,6 +17,7 @@
 //! | `yaml` | a YAML text as a tree whose nodes know their path, line and column |
 //! | `data` | the files that a sweep file names: CSV, safetensors |
 //! | `error` | [`SweepError`]: all problems at once |
+//! | `tally`, `quantile` | [`Tally`]: the sums that a cell's mean and its interval rest on |
 //! | `cell`, `physics` | [`Cell`], [`CellKey`], [`Physics`] |
 //! | `canonical` | the JSON that keys and identities are hashes of |
 //! | `artifact`, `prepare` | [`Artifact`], and how it is made |
@@ -34,8 +35,10 @@ mod error;
 mod physics;
 mod prepare;
 mod problem;
+mod quantile;
 mod spec;
 mod sweep;
+mod tally;
 mod train;
 mod yaml;
 
@@ -46,10 +49,11 @@ pub use physics::{Physics, PhysicsError};
 pub use prepare::{Preparation, PrepareError};
 pub use problem::LandscapeError;
 pub use spec::{
-    Activation, Coordinates, Covariance, DataSource, DataSpec, DomainSpec, Dtype, DynamicsSpec, Grid, LandscapeSpec,
-    Loss, MinimumSpec, MlpSpec, Point, RegressionSpec, SharpnessSpec, TrainingSpec,
+    Activation, Coordinates, Covariance, DataSource, DataSpec, Demand, DomainSpec, Dtype, DynamicsSpec, Grid,
+    LandscapeSpec, Loss, MinimumSpec, MlpSpec, Point, Precision, RegressionSpec, SharpnessSpec, TrainingSpec,
 };
 pub use sweep::{Estimator, Sweep};
+pub use tally::Tally;
 /// What [`Physics::landscape`] builds.
 pub use taugrid_escape::problem::AnyLandscape as BuiltLandscape;
 pub use train::{TrainError, TrainingPoint, TrainingProgress};

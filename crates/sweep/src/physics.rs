@@ -62,6 +62,8 @@ pub enum PhysicsError {
 
 /// `difference` tells at most this many lines.
 const MAX_DIFFERENCES: usize = 20;
+/// It shows lists of at most this many values.
+const MAX_SHOWN: usize = 8;
 
 impl PartialEq for Physics {
     fn eq(&self, other: &Self) -> bool {
@@ -204,7 +206,7 @@ fn shown(value: Option<&Value>) -> String {
     match value {
         None => "nothing".into(),
         Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(items)) => format!("{} values", items.len()),
+        Some(Value::Array(items)) if items.len() > MAX_SHOWN => format!("{} values", items.len()),
         Some(other) => other.to_string(),
     }
 }

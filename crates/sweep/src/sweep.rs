@@ -8,8 +8,8 @@ use crate::data::{Sources, read_file};
 use crate::error::{Problems, SweepError};
 use crate::physics::Physics;
 use crate::spec::{
-    Axes, DomainSpec, Dtype, DynamicsSpec, Grid, LandscapeSpec, MAX_CELLS, SEED, TrainingSpec, read_domain, read_dtype,
-    read_dynamics, read_grid, read_landscape, read_training,
+    Axes, Demand, DomainSpec, Dtype, DynamicsSpec, Grid, LandscapeSpec, MAX_CELLS, MAX_TRIALS, SEED, TrainingSpec,
+    read_demand, read_domain, read_dtype, read_dynamics, read_grid, read_landscape, read_training,
 };
 use crate::yaml::{self, Fields, Node, Whole};
 
@@ -36,8 +36,8 @@ pub struct Sweep {
     pub dynamics: Vec<DynamicsSpec>,
     /// The axes α, β, η, B.
     pub grid: Grid,
-    /// Trials of each cell.
-    pub trials: u64,
+    /// How many trials of each cell.
+    pub demand: Demand,
     /// Steps after which a trial that is still inside is censored.
     pub max_steps: u64,
     /// What the states of trials are kept in.
@@ -54,9 +54,6 @@ pub struct Sweep {
 
 /// A sweep file has at most this many bytes.
 const MAX_FILE: u64 = 4 << 20;
-/// A sweep has at most this many trials in all its cells.
-const MAX_TRIALS: u64 = 1_000_000_000_000;
-const TRIALS: Whole = Whole { rule: "trials is a whole number, 1 to 1000000000000", min: 1, max: MAX_TRIALS };
 /// Steps are counted without gaps in an f64 up to here.
 pub(crate) const MAX_STEPS: Whole =
     Whole { rule: "max_steps is a whole number, 1 to 9007199254740992 (2^53)", min: 1, max: 1 << 53 };
@@ -101,6 +98,11 @@ impl Sweep {
         &self.text
     }
 
+    /// The most trials that a cell can come to have.
+    pub fn most_trials(&self) -> u64 {
+        self.demand.most()
+    }
+
     /// What all cells share.
     pub fn physics(&self) -> Physics {
         Physics::new(self.seed, self.max_steps, self.dtype, self.landscape.clone(), self.domain)
@@ -135,12 +137,13 @@ fn read(text: &str, file: &Path, problems: &mut Problems) -> Option<Sweep> {
         "dynamics",
         "grid",
         "trials",
+        "precision",
         "max_steps",
         "dtype",
         "estimator",
         "training",
     ];
-    let fields = Fields::of(&root, &known, &["precision"], EXAMPLE, problems)?;
+    let fields = Fields::of(&root, &known, &[], EXAMPLE, problems)?;
     let mut sources = Sources::beside(file);
 
     let name = fields.required("name", NAME, problems).and_then(|node| name(node, problems));
@@ -157,7 +160,7 @@ fn read(text: &str, file: &Path, problems: &mut Problems) -> Option<Sweep> {
     let grid = fields
         .required("grid", "like {alpha: [1, 2, 4], eta: [0.1, 0.2], batch_size: 1}", problems)
         .and_then(|node| read_grid(node, problems).map(|axes| (axes, node)));
-    let trials = fields.required("trials", TRIALS.rule, problems).and_then(|node| TRIALS.read(node, problems));
+    let demand = read_demand(&fields, problems);
     let max_steps =
         fields.required("max_steps", MAX_STEPS.rule, problems).and_then(|node| MAX_STEPS.read(node, problems));
     let dtype = match fields.optional("dtype") {
@@ -189,7 +192,7 @@ fn read(text: &str, file: &Path, problems: &mut Problems) -> Option<Sweep> {
         }
     }
     if let (Some((axes, node)), Some(dynamics)) = (&grid, &dynamics) {
-        check_size(axes, node, dynamics.len(), trials.zip(fields.optional("trials")), problems);
+        check_size(axes, node, dynamics.len(), demand, problems);
     }
     Some(Sweep {
         name: name?,
@@ -198,7 +201,7 @@ fn read(text: &str, file: &Path, problems: &mut Problems) -> Option<Sweep> {
         domain: domain?,
         dynamics: dynamics?.into_iter().map(|(dynamics, _)| dynamics).collect(),
         grid: grid?.0.grid,
-        trials: trials?,
+        demand: demand?.0,
         max_steps: max_steps?,
         dtype: dtype?,
         estimator: estimator?,
@@ -223,12 +226,13 @@ fn name(node: &Node, problems: &mut Problems) -> Option<String> {
 }
 
 /// More cells or trials than a sweep may have; computed without listing them.
-fn check_size(axes: &Axes<'_>, grid: &Node, dynamics: usize, trials: Option<(u64, &Node)>, problems: &mut Problems) {
+fn check_size(axes: &Axes<'_>, grid: &Node, dynamics: usize, demand: Option<(Demand, &Node)>, problems: &mut Problems) {
     let cells = axes.grid.points_count() * dynamics as u128;
     if cells > MAX_CELLS.into() {
         let shape = format!("{dynamics} dynamics on {}", axes.grid.shape());
         problems.node(grid, format!("{cells} cells ({shape}); a sweep has at most {MAX_CELLS}"));
-    } else if let Some((trials, node)) = trials {
+    } else if let Some((demand, node)) = demand {
+        let trials = demand.most();
         let all = cells * u128::from(trials);
         if all > MAX_TRIALS.into() {
             let message =

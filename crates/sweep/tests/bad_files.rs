@@ -40,6 +40,7 @@ fn told(text: &str) -> String {
 #[test]
 fn the_good_one_is_good() {
     assert_eq!(told(GOOD), "fine");
+    assert_eq!(told(&with("trials: 1000", "precision: {relative: 0.05, max: 50}")), "fine");
 }
 
 /// Edits of [`GOOD`], and what is said of the outcome.
@@ -57,8 +58,8 @@ const EDITS: &[(&str, &str, &str)] = &[
         "trials: 1000",
         "trails: 1000",
         "sweep.yaml: 2 errors\n\
-         1:1  trials: missing; trials is a whole number, 1 to 1000000000000\n\
-         12:1  trails: unknown key; did you mean trials? (known here: name, seed, landscape, domain, dynamics, grid, trials, max_steps, dtype, estimator, training)",
+         1:1  trials: missing; trials is a whole number, 1 to 1000000000000; or precision, like {relative: 0.05, confidence: 0.95, min: 100, max: 100_000}\n\
+         12:1  trails: unknown key; did you mean trials? (known here: name, seed, landscape, domain, dynamics, grid, trials, precision, max_steps, dtype, estimator, training)",
     ),
     (
         "eta: {from: 0.05",
@@ -138,7 +139,7 @@ const EDITS: &[(&str, &str, &str)] = &[
         "sweep.yaml: 3 errors\n\
          8:16  grid.around.batch_size: missing; a batch size is a whole number from 1 to 1000000000000\n\
          8:39  grid.alpha[1]: -1 is not positive; alpha is a finite number above 0\n\
-         9:1  old_grid: unknown key (known here: name, seed, landscape, domain, dynamics, grid, trials, max_steps, dtype, estimator, training)",
+         9:1  old_grid: unknown key (known here: name, seed, landscape, domain, dynamics, grid, trials, precision, max_steps, dtype, estimator, training)",
     ),
     (
         "trials: 1000",
@@ -148,10 +149,45 @@ const EDITS: &[(&str, &str, &str)] = &[
     ),
     (
         "trials: 1000",
-        "precision: {relative: 0.05}",
+        "precision: {relative: 0.05, confidence: 95, maximum: 100}",
+        "sweep.yaml: 3 errors\n\
+         12:12  precision.max: missing; max is a whole number of trials, 1 to 1000000000000\n\
+         12:41  precision.confidence: 95 is out of bounds; confidence is the level of the interval, 0.5 to 0.9999\n\
+         12:45  precision.maximum: unknown key (known here: relative, confidence, min, max)",
+    ),
+    (
+        "trials: 1000",
+        "trials: 0\nprecision: {relative: 5, min: 1.5, max: 10}",
+        "sweep.yaml: 4 errors\n\
+         12:9  trials: 0 is below 1; trials is a whole number, 1 to 1000000000000\n\
+         13:12  precision: the number of trials is given already; keep one of the two\n\
+         13:23  precision.relative: 5 is out of bounds; relative is half of the interval's width as a share of the mean, above 0 and at most 0.5\n\
+         13:31  precision.min: 1.5 is not a whole number; min is a whole number of trials, 1 to 1000000000000",
+    ),
+    (
+        "trials: 1000",
+        "precision: {relative: 0, min: 200, max: 100}",
         "sweep.yaml: 2 errors\n\
-         1:1  trials: missing; trials is a whole number, 1 to 1000000000000\n\
-         12:1  precision: precision is not in this version (0.1.0); available: name, seed, landscape, domain, dynamics, grid, trials, max_steps, dtype, estimator, training",
+         12:12  precision: min 200 is above max 100; swap them\n\
+         12:23  precision.relative: 0 is not positive; relative is half of the interval's width as a share of the mean, above 0 and at most 0.5",
+    ),
+    (
+        "trials: 1000",
+        "precision: {relative: 0.1, min: 200, max: 100}",
+        "sweep.yaml: 1 error\n\
+         12:12  precision: min 200 is above max 100; swap them",
+    ),
+    (
+        "trials: 1000",
+        "precision: 0.05",
+        "sweep.yaml: 1 error\n\
+         12:12  precision: 0.05 stands here; a mapping is expected, like {relative: 0.05, confidence: 0.95, min: 100, max: 100_000}",
+    ),
+    (
+        "trials: 1000",
+        "precision: {relative: 0.05, max: 1e11}",
+        "sweep.yaml: 1 error\n\
+         12:12  precision: 100000000000 trials in each of 60 cells are 6000000000000; a sweep has at most 1000000000000",
     ),
     (
         "max_steps: 10_000_000",

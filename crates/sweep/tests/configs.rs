@@ -11,7 +11,7 @@ use taugrid_sweep::{LandscapeSpec, Sweep};
 fn the_quickstart_is_what_its_comments_say() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/quickstart.yaml");
     let sweep = Sweep::load(&path).unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!((sweep.name.as_str(), sweep.cell_count(), sweep.trials), ("quickstart", 54, 1000));
+    assert_eq!((sweep.name.as_str(), sweep.cell_count(), sweep.most_trials()), ("quickstart", 54, 1000));
     assert_eq!(sweep.cells().len(), 54);
     assert!(!sweep.physics().needs_artifact());
 }
@@ -20,8 +20,17 @@ fn the_quickstart_is_what_its_comments_say() {
 fn the_linear_regression_is_what_its_comments_say_and_can_be_fitted() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/linear-regression.yaml");
     let sweep = Sweep::load(&path).unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!((sweep.name.as_str(), sweep.cell_count(), sweep.trials), ("linear-regression", 16, 300));
+    assert_eq!((sweep.name.as_str(), sweep.cell_count(), sweep.most_trials()), ("linear-regression", 16, 300));
     assert!(sweep.prepare(&mut |_| ControlFlow::Continue(())).expect("it can be fitted").is_some());
+}
+
+#[test]
+fn the_precision_is_what_its_comments_say() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/precision.yaml");
+    let sweep = Sweep::load(&path).unwrap_or_else(|error| panic!("{error}"));
+    let precision = sweep.demand.precision().expect("a precision");
+    assert_eq!((sweep.name.as_str(), sweep.cell_count(), precision.max), ("precision", 24, 100_000));
+    assert_eq!((precision.relative, precision.confidence, precision.min), (0.05, 0.95, 100));
 }
 
 #[test]

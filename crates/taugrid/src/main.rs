@@ -74,6 +74,16 @@ enum Command {
         #[arg(long)]
         threads: Option<NonZeroUsize>,
     },
+    /// Ask a running coordinator how far its sweep is.
+    Status(commands::control::Show),
+    /// Ask it every second, until the sweep ends.
+    Watch(commands::control::Show),
+    /// Have it lease no more, and call back what is out: trials under way are checkpointed, and the workers idle.
+    Pause(commands::control::Ask),
+    /// Have it lease again.
+    Resume(commands::control::Ask),
+    /// Have it end the sweep as it is. What has come is in the dataset; the same sweep can be resumed.
+    Cancel(commands::control::Ask),
     /// Write the tables and figures of a dataset to DIR/report, complete or not.
     Report {
         /// The folder of the results.
@@ -119,6 +129,11 @@ fn main() -> ExitCode {
         Command::Train { sweep, out, threads } => {
             commands::train::run(&commands::train::Options { sweep, out, threads })
         }
+        Command::Status(show) => commands::control::status(show),
+        Command::Watch(show) => commands::control::watch(show),
+        Command::Pause(ask) => commands::control::pause(ask),
+        Command::Resume(ask) => commands::control::resume(ask),
+        Command::Cancel(ask) => commands::control::cancel(ask),
         Command::Report { dir } => commands::report::run(&dir),
         Command::Verify { dir, json } => commands::verify::run(&dir, json),
         Command::Compact { dir } => commands::compact::run(&dir),

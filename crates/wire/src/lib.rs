@@ -7,13 +7,20 @@ pub mod v1 {
 }
 
 /// The version of the protocol this build speaks.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// The release of this build. Kernels decide bits, so both ends must be of one release.
 pub const RELEASE: &str = env!("CARGO_PKG_VERSION");
 
 /// The largest message either end accepts, in bytes: a batch of results of the largest size, with room to spare.
 pub const MAX_MESSAGE_BYTES: usize = 16 << 20;
+
+/// The largest batch of checkpoints in one message, in bytes; a single checkpoint may be larger, up to
+/// [`MAX_MESSAGE_BYTES`].
+pub const CHECKPOINT_BATCH_BYTES: usize = 4 << 20;
+
+/// The most leases that a worker holds.
+pub const MOST_LEASES: usize = 256;
 
 /// The largest piece of an artifact in one message, in bytes.
 pub const ARTIFACT_CHUNK_BYTES: usize = 1 << 20;

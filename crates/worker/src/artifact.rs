@@ -9,7 +9,7 @@ use taugrid_wire::v1::{ArtifactRef, FetchArtifactRequest, dispatch_client::Dispa
 use tonic::transport::Channel;
 use tracing::{info, warn};
 
-use crate::life::WorkerError;
+use crate::error::WorkerError;
 
 /// The largest artifact a worker takes, in bytes.
 const MOST_BYTES: u64 = 4 << 30;

@@ -1,91 +1,30 @@
 //! A worker from its first connection to the end of the sweep, over any number of broken streams.
 
-use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use rand::RngExt;
 use taugrid_escape::simd::{Isa, IsaError};
-use taugrid_process::connect::{ConnectError, Coordinator};
-use taugrid_process::host;
 use taugrid_wire::v1::{Farewell, farewell::Reason};
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tonic::Code;
 use tracing::warn;
 
-use crate::outbox::{EncodeError, Outbox};
-use crate::pool::Pool;
-use crate::session::{Carried, Parting, hold};
+use crate::desk::Desk;
+pub use crate::error::WorkerError;
+pub use crate::options::{Options, default_cache, default_threads};
+use crate::seek::Seeker;
+use crate::session::{Parting, hold};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-
-/// What a worker is started with.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Where the coordinator is.
-    pub coordinator: Coordinator,
-    /// Shown to people.
-    pub name: String,
-    /// Trials run at once.
-    pub threads: NonZeroUsize,
-    /// Where artifacts are cached.
-    pub cache: PathBuf,
-    /// How long to go on trying while the coordinator cannot be reached.
-    pub patience: Duration,
-    /// Whether to end when the coordinator stops before the end of the sweep, rather than wait for it to come back.
-    pub leave_with_coordinator: bool,
-}
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// How a worker's life ended, unless by an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// The sweep is finished.
     Finished,
-    /// The worker was asked to stop, or the coordinator stops and the worker leaves with it.
+    /// The worker was asked to stop, its time was over, or the coordinator stops and the worker leaves with it.
     Stopped,
-}
-
-/// Why a worker could not go on.
-#[derive(Debug, thiserror::Error)]
-pub enum WorkerError {
-    /// The coordinator cannot be reached, or does not let in.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    /// The stream broke.
-    #[error("the connection broke: {}", .0.message())]
-    Broken(tonic::Status),
-    /// The coordinator is of another release.
-    #[error("{0}")]
-    Incompatible(String),
-    /// The coordinator runs another sweep.
-    #[error("{0}")]
-    OtherSweep(String),
-    /// One end said something that cannot be right.
-    #[error("the conversation with the coordinator went wrong: {0}")]
-    Protocol(String),
-    /// Rows could not be encoded.
-    #[error(transparent)]
-    Rows(#[from] EncodeError),
-    /// The threads could not be started.
-    #[error("the thread pool cannot be started: {0}")]
-    Threads(#[from] rayon::ThreadPoolBuildError),
-}
-
-impl WorkerError {
-    /// Whether another try may go better.
-    fn is_passing(&self) -> bool {
-        match self {
-            Self::Connect(error) => error.is_passing(),
-            Self::Broken(status) => !matches!(
-                status.code(),
-                Code::NotFound | Code::Unimplemented | Code::InvalidArgument | Code::OutOfRange
-            ),
-            _ => false,
-        }
-    }
 }
 
 /// Checks what the environment says of the instruction set, and warns of a slow one.
@@ -100,30 +39,61 @@ pub fn check_instruction_set() -> Result<(), IsaError> {
     Ok(())
 }
 
-/// Serves the coordinator until the sweep ends, `stop`, or something that another try cannot mend.
+/// Serves the coordinator until the sweep ends, until `stop` or the time limit, or something that another try cannot mend.
+/// Asked to stop, it hands back what it holds within the grace.
 pub async fn run(options: &Options, stop: &CancellationToken) -> Result<Ending, WorkerError> {
-    let (sender, reports) = mpsc::unbounded_channel();
-    let pool = Pool::new(options.threads.get(), sender)?;
-    let mut carried = Carried { setup: None, outbox: Outbox::default(), pool, reports, session: 0 };
+    let leave = stop.child_token();
+    // Everything that runs beside ends with this.
+    let _end = leave.clone().drop_guard();
+    if let Some(limit) = options.time_limit {
+        let (leave, at) = (leave.clone(), Instant::now() + limit.saturating_sub(options.grace));
+        tokio::spawn(async move {
+            let alarm = tokio::time::sleep_until(at);
+            tokio::select! {
+                () = alarm => leave.cancel(),
+                () = leave.cancelled() => {}
+            }
+        });
+    }
+    let mut desk = Desk::new(options)?;
+    let ended = tokio::select! {
+        ended = live(&mut desk, options, &leave) => ended,
+        () = grace_over(&leave, options.grace) => {
+            warn!("not all could be handed back within {} s", options.grace.as_secs());
+            Ok(Ending::Stopped)
+        }
+    };
+    match &ended {
+        Ok(Ending::Finished) => desk.be_done(),
+        Ok(Ending::Stopped) => desk.bequeath(),
+        Err(_) => {
+            let settling = tokio::time::timeout(options.grace, desk.fall_quiet());
+            if let Ok(Err(error)) = settling.await {
+                warn!("{error}");
+            }
+            desk.bequeath();
+        }
+    }
+    ended
+}
+
+async fn live(desk: &mut Desk, options: &Options, leave: &CancellationToken) -> Result<Ending, WorkerError> {
+    let mut seeker = Seeker::new(&options.coordinator);
     let mut pause = FIRST_PAUSE;
     let mut last_contact = Instant::now();
     loop {
         let began = Instant::now();
-        let attempt = match options.coordinator.find() {
-            Ok(target) => tokio::select! {
-                attempt = hold(&mut carried, &target, options, stop) => attempt,
-                // A session that is under way stops by itself, in order; this is for one that is not yet.
-                () = stopped_and_waited(stop) => Ok(Parting::Stopped),
-            },
+        let attempt = match seeker.look().await {
+            Ok(target) => hold(desk, &target, seeker.changed(), options, leave).await,
             Err(error) => Err(error.into()),
         };
         let error = match attempt {
-            Ok(Parting::Stopped) => return Ok(Ending::Stopped),
-            // A coordinator that stops may be started again, and wants the rows that are held for it.
+            Ok(Parting::Left) => return Ok(Ending::Stopped),
+            // A coordinator that stops may be started again, and wants what is held for it.
             Ok(Parting::Farewell(farewell))
                 if farewell.reason() == Reason::Stopping && !options.leave_with_coordinator =>
             {
-                WorkerError::Broken(tonic::Status::unavailable("the coordinator stops"))
+                WorkerError::broken("the coordinator stops")
             }
             Ok(Parting::Farewell(farewell)) => return part(farewell),
             Err(error) if !error.is_passing() => return Err(error),
@@ -141,41 +111,31 @@ pub async fn run(options: &Options, stop: &CancellationToken) -> Result<Ending, 
         }
         warn!("{error}; trying again");
         let jittered = pause.mul_f64(rand::rng().random_range(0.5..1.5));
-        tokio::select! {
-            () = tokio::time::sleep(jittered) => {}
-            () = stop.cancelled() => return Ok(Ending::Stopped),
-        }
         pause = (pause * 2).min(LONGEST_PAUSE);
+        let waiting = async {
+            tokio::select! {
+                () = tokio::time::sleep(jittered) => false,
+                () = seeker.changed() => true,
+            }
+        };
+        match desk.beside(leave, waiting).await? {
+            None => return Ok(Ending::Stopped),
+            Some(true) => pause = FIRST_PAUSE,
+            Some(false) => {}
+        }
     }
 }
 
-/// The host's name and the process id.
-pub fn default_name() -> String {
-    format!("{}:{}", host::name().as_deref().unwrap_or("worker"), std::process::id())
-}
-
-/// The cores this process may use, by its affinity mask and cgroup.
-pub fn default_threads() -> NonZeroUsize {
-    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
-}
-
-/// `$XDG_CACHE_HOME/taugrid`, `$HOME/.cache/taugrid`, or a folder of the system's for temporary files.
-pub fn default_cache() -> PathBuf {
-    let base = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
-    base.unwrap_or_else(std::env::temp_dir).join("taugrid")
-}
-
-async fn stopped_and_waited(stop: &CancellationToken) {
-    stop.cancelled().await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
+/// Waits until the worker is to leave, and then until its grace is over.
+async fn grace_over(leave: &CancellationToken, grace: Duration) {
+    leave.cancelled().await;
+    tokio::time::sleep(grace).await;
 }
 
 fn part(farewell: Farewell) -> Result<Ending, WorkerError> {
     match farewell.reason() {
         Reason::Finished => Ok(Ending::Finished),
-        Reason::Stopping => Ok(Ending::Stopped),
+        Reason::Stopping | Reason::Cancelled => Ok(Ending::Stopped),
         Reason::Incompatible => Err(WorkerError::Incompatible(farewell.detail)),
         Reason::OtherSweep => Err(WorkerError::OtherSweep(farewell.detail)),
         Reason::ProtocolError | Reason::Unspecified => Err(WorkerError::Protocol(farewell.detail)),

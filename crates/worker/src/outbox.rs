@@ -1,9 +1,17 @@
-//! Rows on their way: gathered into batches, kept until acknowledged.
+//! Rows on their way: gathered into batches, kept until acknowledged, in memory or, beyond what that is to hold, in files.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::fs;
+use std::io;
+use std::path::PathBuf;
 
+use bytes::Bytes;
+use prost::Message;
 use taugrid_results::{Cell, CellKey, CellTable, IpcError, Row, RowError, encode_ipc, to_batch};
 use taugrid_wire::v1::Results;
+use tracing::warn;
+
+use crate::spill::{self, Spill};
 
 /// So many rows make a message at once; far below the largest message.
 pub(crate) const ROWS_OF_A_MESSAGE: usize = 1 << 14;
@@ -20,109 +28,224 @@ pub enum EncodeError {
 }
 
 /// Finished rows that are not known to be durable.
-#[derive(Default)]
 pub(crate) struct Outbox {
-    waiting: Vec<Row>,
-    sent: BTreeMap<u64, Results>,
+    waiting: VecDeque<Gathered>,
+    rows: usize,
+    letters: BTreeMap<u64, Letter>,
     last_sequence: u64,
+    /// Bytes of messages in memory, and how many there may be.
+    memory: usize,
+    most_memory: usize,
+    spill: Spill,
+    /// There is no room any more, neither in memory nor on the disk.
+    stuck: bool,
+}
+
+/// Rows of one lease that wait.
+struct Gathered {
+    grant: Bytes,
+    /// The stream on which the lease has a number, so that its rows need no grant there; 0 if there is none.
+    stream: u64,
+    rows: Vec<Row>,
+}
+
+/// A message that was made, and is not acknowledged.
+struct Letter {
+    grants: Vec<Bytes>,
+    place: Place,
+}
+
+enum Place {
+    Memory(Bytes),
+    File(PathBuf),
+}
+
+/// A message that is ready for the stream it was made on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sealed {
+    pub(crate) sequence: u64,
+    /// Of its rows' leases, those that have no number on this stream.
+    pub(crate) grants: Vec<Bytes>,
 }
 
 impl Outbox {
-    /// Adds finished rows.
-    pub(crate) fn add(&mut self, rows: Vec<Row>) {
-        self.waiting.extend(rows);
+    /// An empty one that keeps up to `most_memory` bytes of messages in memory, and the rest in `spill`.
+    pub(crate) fn new(most_memory: usize, spill: Spill) -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            rows: 0,
+            letters: BTreeMap::new(),
+            last_sequence: 0,
+            memory: 0,
+            most_memory,
+            spill,
+            stuck: false,
+        }
+    }
+
+    /// Adds finished rows of a lease. `stream` is the stream on which it has a number, if it has one.
+    pub(crate) fn add(&mut self, rows: Vec<Row>, grant: &Bytes, stream: Option<u64>) {
+        let stream = stream.unwrap_or(0);
+        self.rows += rows.len();
+        match self.waiting.back_mut() {
+            Some(last) if last.stream == stream && last.grant == *grant => last.rows.extend(rows),
+            _ => self.waiting.push_back(Gathered { grant: grant.clone(), stream, rows }),
+        }
     }
 
     /// Whether enough rows wait for a message of full size.
     pub(crate) fn is_full(&self) -> bool {
-        self.waiting.len() >= ROWS_OF_A_MESSAGE
+        self.rows >= ROWS_OF_A_MESSAGE
     }
 
     /// Whether any row waits.
     pub(crate) fn is_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+        self.rows > 0
     }
 
     /// Whether every row is known to be durable.
     pub(crate) fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.sent.is_empty()
+        self.rows == 0 && self.letters.is_empty()
     }
 
-    /// The next message of rows that wait, if any do; `cells` knows their cells. It is kept until [`Self::acknowledge`].
-    pub(crate) fn next(&mut self, cells: &HashMap<CellKey, Cell>) -> Result<Option<Results>, EncodeError> {
-        if self.waiting.is_empty() {
+    /// Whether no more rows are to be made for now: they would have no place.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.stuck
+    }
+
+    /// Makes a message of rows that wait, if any do; `setup` is the sweep and its cells. It is kept until
+    /// [`Self::acknowledge`].
+    pub(crate) fn seal(
+        &mut self,
+        sweep: &str,
+        cells: &HashMap<CellKey, Cell>,
+        stream: u64,
+    ) -> Result<Option<Sealed>, EncodeError> {
+        if self.rows == 0 {
             return Ok(None);
         }
-        let rest = self.waiting.split_off(self.waiting.len().min(ROWS_OF_A_MESSAGE));
-        let rows = std::mem::replace(&mut self.waiting, rest);
+        let mut rows = Vec::new();
+        let (mut grants, mut foreign) = (BTreeSet::new(), BTreeSet::new());
+        while let Some(mut first) = self.waiting.pop_front() {
+            let room = ROWS_OF_A_MESSAGE - rows.len();
+            let rest = first.rows.split_off(first.rows.len().min(room));
+            grants.insert(first.grant.clone());
+            if first.stream != stream || stream == 0 {
+                foreign.insert(first.grant.clone());
+            }
+            rows.append(&mut first.rows);
+            if !rest.is_empty() {
+                self.waiting.push_front(Gathered { rows: rest, ..first });
+            }
+            if rows.len() == ROWS_OF_A_MESSAGE {
+                break;
+            }
+        }
+        self.rows -= rows.len();
         let theirs: BTreeSet<CellKey> = rows.iter().map(|row| row.cell).collect();
         let table = CellTable::new(theirs.iter().filter_map(|key| cells.get(key).copied()));
-        let arrow_ipc = encode_ipc(&to_batch(&rows, &table)?)?.into();
+        let arrow_ipc = Bytes::from(encode_ipc(&to_batch(&rows, &table)?)?);
         self.last_sequence += 1;
-        let results = Results { sequence: self.last_sequence, arrow_ipc };
-        self.sent.insert(self.last_sequence, results.clone());
-        Ok(Some(results))
+        let sequence = self.last_sequence;
+        let grants: Vec<_> = grants.into_iter().collect();
+        let place = self.find_place(sweep, sequence, arrow_ipc, &grants);
+        self.letters.insert(sequence, Letter { grants, place });
+        Ok(Some(Sealed { sequence, grants: foreign.into_iter().collect() }))
     }
 
-    /// Every message that was sent and not acknowledged, in order.
-    pub(crate) fn unacknowledged(&self) -> Vec<Results> {
-        self.sent.values().cloned().collect()
+    fn find_place(&mut self, sweep: &str, sequence: u64, arrow_ipc: Bytes, grants: &[Bytes]) -> Place {
+        if self.memory + arrow_ipc.len() > self.most_memory {
+            let message = Results { sequence, arrow_ipc: arrow_ipc.clone(), grants: grants.to_vec() };
+            // Written from an async task: a message is small, and the heart beats on another.
+            match self.spill.write(sweep, &file_name(sequence), &message.encode_to_vec(), false) {
+                Ok(path) => {
+                    self.stuck = false;
+                    return Place::File(path);
+                }
+                Err(error) if !self.stuck => {
+                    warn!("rows cannot be spilled, and no trial is begun until some are acknowledged: {error}");
+                    self.stuck = true;
+                }
+                Err(_) => {}
+            }
+        }
+        self.memory += arrow_ipc.len();
+        Place::Memory(arrow_ipc)
+    }
+
+    /// The rows of a message, with its grants; `None` once it is acknowledged.
+    ///
+    /// # Errors
+    /// If the file that it is in cannot be read.
+    pub(crate) fn read(&self, sequence: u64) -> io::Result<Option<Results>> {
+        let Some(letter) = self.letters.get(&sequence) else { return Ok(None) };
+        let grants = letter.grants.clone();
+        let arrow_ipc = match &letter.place {
+            Place::Memory(bytes) => bytes.clone(),
+            Place::File(path) => read(path)?.arrow_ipc,
+        };
+        Ok(Some(Results { sequence, arrow_ipc, grants }))
+    }
+
+    /// The numbers of all messages that are not acknowledged, in order.
+    pub(crate) fn unacknowledged(&self) -> Vec<u64> {
+        self.letters.keys().copied().collect()
     }
 
     /// The rows of message `sequence` are durable.
     pub(crate) fn acknowledge(&mut self, sequence: u64) {
-        self.sent.remove(&sequence);
+        match self.letters.remove(&sequence).map(|letter| letter.place) {
+            Some(Place::Memory(bytes)) => self.memory -= bytes.len(),
+            Some(Place::File(path)) => spill::remove(&path),
+            None => {}
+        }
+        self.stuck &= self.memory > self.most_memory;
     }
+
+    /// Takes over a message that a dead worker left in a file, with its grants.
+    ///
+    /// # Errors
+    /// If there is none in it.
+    pub(crate) fn inherit(&mut self, path: PathBuf) -> io::Result<()> {
+        let grants = read(&path)?.grants;
+        self.last_sequence += 1;
+        self.letters.insert(self.last_sequence, Letter { grants, place: Place::File(path) });
+        Ok(())
+    }
+
+    /// Writes what is in memory to files, for the next worker. What cannot be written is lost.
+    pub(crate) fn bequeath(&mut self, sweep: &str) -> io::Result<()> {
+        for (&sequence, letter) in &mut self.letters {
+            if let Place::Memory(bytes) = &letter.place {
+                let message = Results { sequence, arrow_ipc: bytes.clone(), grants: letter.grants.clone() };
+                letter.place =
+                    Place::File(self.spill.write(sweep, &file_name(sequence), &message.encode_to_vec(), true)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets all rows: they are in good hands.
+    pub(crate) fn forget(&mut self) {
+        self.waiting.clear();
+        self.rows = 0;
+        self.unacknowledged().into_iter().for_each(|sequence| self.acknowledge(sequence));
+    }
+
+    /// Where its files go.
+    pub(crate) fn spill(&mut self) -> &mut Spill {
+        &mut self.spill
+    }
+}
+
+fn file_name(sequence: u64) -> String {
+    format!("{sequence:012}.results")
+}
+
+fn read(path: &PathBuf) -> io::Result<Results> {
+    let bytes = Bytes::from(fs::read(path)?);
+    Results::decode(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use taugrid_results::{Outcome, TrialRecord, decode_ipc, from_batch};
-    use taugrid_sweep::{Covariance, DynamicsSpec};
-
-    fn cell(key: u64) -> Cell {
-        let dynamics = DynamicsSpec::GaussianSgd { covariance: Covariance::Hessian };
-        Cell { key: CellKey(key), dynamics, alpha: 1.0, beta: 1.0, eta: 0.1, batch_size: 1 }
-    }
-
-    fn row(key: u64, trial: u64) -> Row {
-        let record = TrialRecord { trial, outcome: Outcome::Exited, steps: 3, exit_loss: 0.5, exit_radius: 1.0 };
-        Row { cell: CellKey(key), record }
-    }
-
-    #[test]
-    fn rows_are_kept_until_they_are_acknowledged_and_sent_again_until_then() {
-        let cells: HashMap<_, _> = [1, 2].map(|key| (CellKey(key), cell(key))).into();
-        let mut outbox = Outbox::default();
-        assert!(outbox.next(&cells).expect("nothing to encode").is_none());
-        outbox.add(vec![row(1, 0), row(2, 0)]);
-        let first = outbox.next(&cells).expect("encodable").expect("rows wait");
-        outbox.add(vec![row(1, 1)]);
-        let second = outbox.next(&cells).expect("encodable").expect("rows wait");
-        assert_eq!(outbox.unacknowledged(), vec![first.clone(), second.clone()]);
-        outbox.acknowledge(first.sequence);
-        assert_eq!(outbox.unacknowledged(), vec![second.clone()]);
-        assert!(!outbox.is_empty());
-        outbox.acknowledge(second.sequence);
-        assert!(outbox.is_empty());
-
-        let table = CellTable::new(cells.values().copied());
-        let batch = decode_ipc(&first.arrow_ipc).expect("a batch");
-        let rows = from_batch(&batch, &table).expect("rows");
-        assert!(rows.iter().zip([row(1, 0), row(2, 0)]).all(|(came, went)| came.same(&went)) && rows.len() == 2);
-    }
-
-    #[test]
-    fn a_message_has_a_bounded_size() {
-        let cells: HashMap<_, _> = [(CellKey(1), cell(1))].into();
-        let mut outbox = Outbox::default();
-        outbox.add((0..=ROWS_OF_A_MESSAGE as u64).map(|trial| row(1, trial)).collect());
-        assert!(outbox.is_full());
-        let sizes: Vec<_> = std::iter::from_fn(|| outbox.next(&cells).expect("encodable"))
-            .map(|results| decode_ipc(&results.arrow_ipc).expect("a batch").num_rows())
-            .collect();
-        assert_eq!(sizes, [ROWS_OF_A_MESSAGE, 1]);
-        assert!(outbox.unacknowledged().iter().all(|r| r.arrow_ipc.len() < taugrid_wire::MAX_MESSAGE_BYTES / 4));
-    }
-}
+mod tests;

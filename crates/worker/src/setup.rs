@@ -8,7 +8,7 @@ use taugrid_results::CellKey;
 use taugrid_sweep::{Artifact, BuiltLandscape, Cell, DynamicsSpec, Physics};
 use taugrid_wire::v1;
 
-use crate::life::WorkerError;
+use crate::error::WorkerError;
 
 /// Simulations kept ready at once; a lease of another cell makes its own again.
 const MOST_SIMULATIONS: usize = 256;

@@ -141,6 +141,7 @@ impl Facts {
             total_steps: trials.total_steps,
             drift: self.drifts(&cell, mean_exit_time),
             ks_p: trials.ks_p,
+            precision_reached: None,
         }
     }
 

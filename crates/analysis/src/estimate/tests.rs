@@ -23,20 +23,6 @@ fn close(a: f64, b: f64, relative: f64) -> bool {
 }
 
 #[test]
-fn quantiles_match_the_tables() {
-    assert!(close(student_quantile(9), 2.262_157_162_8, 1e-9));
-    assert!(close(student_quantile(99), 1.984_216_952, 1e-9));
-    assert!(close(student_quantile(1_000_000), 1.959_966_357, 1e-9));
-    // Where one method hands over to the other.
-    assert!(close(student_quantile(1000), 1.962_339_080_8, 1e-9));
-    assert!(close(student_quantile(1001), student_quantile(1000), 2e-6));
-    assert!(close(chi_square_quantile(2, 0.975), 7.377_758_908, 1e-9));
-    assert!(close(chi_square_quantile(2, 0.025), 0.050_635_616, 1e-7));
-    assert!(close(chi_square_quantile(20, 0.975), 34.169_606_9, 1e-8));
-    assert!(close(chi_square_quantile(18, 0.025), 8.230_746_2, 1e-8));
-}
-
-#[test]
 fn without_censoring_it_is_the_sample_mean() {
     let estimate = estimate(&exited(&[3, 5, 10, 2]));
     assert_eq!(estimate.mean, Some(5.0));

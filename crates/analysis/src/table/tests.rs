@@ -59,3 +59,12 @@ fn a_gradient_that_does_not_vanish_is_shown() {
     let table = cell_table(&[cell]);
     assert!(table.contains("‖∇L(θ*)‖") && table.contains("0.0012"), "{table}");
 }
+
+#[test]
+fn a_cell_that_stopped_short_of_its_precision_is_flagged() {
+    let mut cell = summary(HESSIAN, 1.0, 1.0, 0.1, 1);
+    cell.precision_reached = Some(true);
+    assert!(!cell_table(&[cell.clone()]).contains("imprecise"));
+    cell.precision_reached = Some(false);
+    assert!(cell_table(&[cell]).trim_end().ends_with("imprecise"));
+}

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use taugrid_coordinator::{Ending, Progress, SweepDirectory, directory, serve};
+use taugrid_coordinator::{Ending, Progress, SetAside, SweepDirectory, directory, serve};
 use taugrid_process::exit::{Exit, Failure, conclude};
 use taugrid_process::listen::{Door, ListenArguments};
 use taugrid_sweep::Sweep;
@@ -60,6 +60,7 @@ async fn run(arguments: Arguments) -> Result<Exit, Failure> {
             eprintln!("interrupted; the same command resumes");
             Ok(Exit::Interrupted)
         }
+        Ending::Incomplete(set_aside) => Err(SetAside::explain(&set_aside)),
         Ending::Finished => {
             let finished = tokio::task::spawn_blocking(move || directory.finish(dataset));
             let summaries = finished.await.map_err(Failure::internal)??;

@@ -7,38 +7,83 @@ use std::time::Duration;
 use taugrid_results::Ranges;
 
 use super::Tuning;
+use super::event::Identity;
+use super::suspects::{Suspects, Verdict};
 
 /// Which cell is leased first: those of unknown cost, to learn it, then the dearest, so that the end is not ragged.
 pub(super) type Priority = Reverse<u64>;
 
-/// The trials of one cell.
+/// What a machine is told of a cell at its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    /// Trials it needs, as far as is known.
+    pub trials: u64,
+    /// Whether that may turn out to be too few: once all of them have been received, it is asked.
+    pub open_ended: bool,
+    /// Trials that a thread of a worker runs side by side.
+    pub lanes: u64,
+}
+
+/// The trials of one cell. Each below `limit` is open, on probation, leased, received or in quarantine.
 #[derive(Debug)]
 pub(super) struct CellState {
-    trials: u64,
-    /// Trials that a thread of a worker runs side by side.
+    limit: u64,
+    pub(super) open_ended: bool,
+    /// Whether it was asked if its trials are enough.
+    pub(super) deciding: bool,
     lanes: u64,
-    /// Neither leased nor received.
     open: Ranges,
+    open_count: u64,
+    /// Open as well, but leased by themselves: a worker may die of them.
+    probation: Ranges,
     received: Ranges,
     received_count: u64,
-    /// Thread time of one trial, in seconds, as far as it is known.
-    cost: Option<f64>,
+    quarantined: Ranges,
+    quarantined_count: u64,
+    pub(super) suspects: Suspects,
+    /// Thread time of finished trials, in seconds, and how many they were.
+    busy: f64,
+    ran: f64,
 }
 
 impl CellState {
-    pub(super) fn new(trials: u64, lanes: u64, received: Ranges) -> Self {
-        let mut open = Ranges::new();
-        if trials > 0 {
-            open.insert(0..trials);
-        }
-        let mut state =
-            Self { trials, lanes: lanes.max(1), open, received: Ranges::new(), received_count: 0, cost: None };
-        state.receive(&received);
+    pub(super) fn new(plan: Plan, received: Ranges) -> Self {
+        let mut state = Self {
+            limit: 0,
+            open_ended: plan.open_ended,
+            deciding: false,
+            lanes: plan.lanes.max(1),
+            open: Ranges::new(),
+            open_count: 0,
+            probation: Ranges::new(),
+            received,
+            received_count: 0,
+            quarantined: Ranges::new(),
+            quarantined_count: 0,
+            suspects: Suspects::default(),
+            busy: 0.0,
+            ran: 0.0,
+        };
+        state.extend(plan.trials);
         state
     }
 
-    pub(super) fn trials(&self) -> u64 {
-        self.trials
+    /// Asks for more trials: those not received yet are open.
+    pub(super) fn extend(&mut self, limit: u64) {
+        let more = self.limit..limit.max(self.limit);
+        if more.is_empty() {
+            return;
+        }
+        self.limit = more.end;
+        self.received_count += length(&self.received, &more);
+        let gaps: Vec<_> = self.received.gaps(&more).collect();
+        for gap in gaps {
+            self.reopen_range(gap);
+        }
+    }
+
+    pub(super) fn limit(&self) -> u64 {
+        self.limit
     }
 
     pub(super) fn lanes(&self) -> u64 {
@@ -49,67 +94,186 @@ impl CellState {
         self.received_count
     }
 
+    pub(super) fn quarantined(&self) -> u64 {
+        self.quarantined_count
+    }
+
+    /// Trials whose rows are still to come.
+    pub(super) fn outstanding(&self) -> u64 {
+        self.limit - self.received_count - self.quarantined_count
+    }
+
+    /// Whether all of its trials are there, and it is to be asked if they are enough.
+    pub(super) fn is_to_be_decided(&self) -> bool {
+        self.open_ended && !self.deciding && self.received_count == self.limit
+    }
+
+    /// Thread time of one trial, in seconds, as far as it is known.
     pub(super) fn cost(&self) -> Option<f64> {
-        self.cost
+        (self.ran > 0.0).then(|| self.busy / self.ran)
     }
 
     pub(super) fn has_open(&self) -> bool {
-        !self.open.is_empty()
+        self.open_count > 0
+    }
+
+    pub(super) fn has_probation(&self) -> bool {
+        !self.probation.is_empty()
     }
 
     pub(super) fn priority(&self) -> Priority {
-        Reverse(self.cost.map_or(u64::MAX, |seconds| (seconds * 1e9) as u64))
+        Reverse(self.cost().map_or(u64::MAX, |seconds| (seconds * 1e9) as u64))
     }
 
-    /// Marks trials as received; how many of them are new. Trials beyond the sweep's count do not matter.
+    /// Marks trials as received; how many of them are new and asked for.
     pub(super) fn receive(&mut self, ranges: &Ranges) -> u64 {
-        let mut new = 0;
-        for range in ranges.iter() {
-            let range = range.start..range.end.min(self.trials);
-            if range.is_empty() {
-                continue;
+        let before = self.received_count;
+        for range in ranges.iter().filter(|range| !range.is_empty()) {
+            self.close(range);
+            self.probation.remove(range.clone());
+            self.suspects.clear(range);
+            self.quarantined_count -= length(&self.quarantined, range);
+            self.quarantined.remove(range.clone());
+            let asked = range.start.min(self.limit)..range.end.min(self.limit);
+            if !asked.is_empty() {
+                self.received_count += (asked.end - asked.start) - length(&self.received, &asked);
             }
-            let known: u64 =
-                self.received.overlapping(&range).map(|r| r.end.min(range.end) - r.start.max(range.start)).sum();
-            new += range.end - range.start - known;
-            self.open.remove(range.clone());
-            self.received.insert(range);
+            self.received.insert(range.clone());
         }
-        self.received_count += new;
-        new
+        self.received_count - before
+    }
+
+    fn close(&mut self, range: &Range<u64>) {
+        let open = length(&self.open, range);
+        if open > 0 {
+            self.open_count -= open;
+            self.open.remove(range.clone());
+        }
     }
 
     /// Frees trials that were leased, but for those received since.
     pub(super) fn reopen(&mut self, missing: &Ranges) {
         for range in missing.iter() {
-            for gap in self.received.gaps(range) {
-                self.open.insert(gap);
+            let gaps: Vec<_> = self.received.gaps(range).collect();
+            gaps.into_iter().for_each(|gap| self.reopen_range(gap));
+        }
+    }
+
+    fn reopen_range(&mut self, range: Range<u64>) {
+        let held = length(&self.open, &range);
+        self.open_count += (range.end - range.start) - held;
+        self.open.insert(range);
+    }
+
+    /// Moves open trials to where they are leased by themselves.
+    pub(super) fn put_on_probation(&mut self, range: &Range<u64>) {
+        self.close(range);
+        self.probation.insert(range.clone());
+    }
+
+    /// A worker that was thought dead is back: what was held against its trials is looked at again.
+    pub(super) fn forgive(&mut self, worker: Identity) {
+        for (range, verdict) in self.suspects.forgive(worker) {
+            let aside = within(&self.quarantined, &range);
+            let on_probation = within(&self.probation, &range);
+            if !matches!(verdict, Verdict::Quarantine(_)) {
+                for free in aside {
+                    self.quarantined_count -= free.end - free.start;
+                    self.quarantined.remove(free.clone());
+                    self.probation.insert(free);
+                }
+            }
+            if verdict == Verdict::Free {
+                for free in on_probation {
+                    self.probation.remove(free.clone());
+                    self.reopen_range(free);
+                }
             }
         }
+    }
+
+    /// What is in quarantine, and how many workers died of it.
+    pub(super) fn quarantine_list(&self) -> impl Iterator<Item = (Range<u64>, u32)> {
+        self.quarantined.iter().map(|range| (range.clone(), self.suspects.strikes(range.start)))
+    }
+
+    /// Sets trials aside that are in no lease.
+    pub(super) fn quarantine(&mut self, range: &Range<u64>) {
+        self.close(range);
+        self.probation.remove(range.clone());
+        self.quarantined_count += (range.end - range.start) - length(&self.quarantined, range);
+        self.quarantined.insert(range.clone());
+    }
+
+    /// Takes the trials among `wanted` that are open, for a worker that is at work on them already.
+    pub(super) fn claim(&mut self, wanted: &Ranges) -> Ranges {
+        let mut claimed = Ranges::new();
+        for range in wanted.iter() {
+            for free in self.open.overlapping(range).chain(self.probation.overlapping(range)) {
+                claimed.insert(free.start.max(range.start)..free.end.min(range.end));
+            }
+        }
+        for range in claimed.iter() {
+            self.close(range);
+            self.probation.remove(range.clone());
+            self.suspects.clear(range);
+        }
+        claimed
     }
 
     /// Takes a shard for a worker of `threads`: about a shard's time of work where the cost is known, but at least what
     /// fills the lanes of all its threads; and never more than leaves every one of `total_threads` something to do,
     /// unless that is less than fills the lanes of one.
-    pub(super) fn take(&mut self, threads: u32, total_threads: u64, tuning: Tuning) -> Range<u64> {
+    pub(super) fn take(&mut self, threads: u32, total_threads: u64, tuning: Tuning) -> Option<Range<u64>> {
         let threads = u64::from(threads);
         let full = threads * self.lanes;
-        let wanted = match self.cost {
+        let wanted = match self.cost() {
             None => full,
             Some(cost) => ((tuning.shard.as_secs_f64() * threads as f64 / cost.max(1e-9)) as u64).max(full),
         };
-        let open: u64 = self.open.iter().map(|r| r.end - r.start).sum();
-        let fair = open.div_ceil(2 * total_threads.max(1)).saturating_mul(threads).max(self.lanes);
-        let Some(first) = self.open.iter().next().cloned() else { return 0..0 };
+        let fair = self.open_count.div_ceil(2 * total_threads.max(1)).saturating_mul(threads).max(self.lanes);
+        let first = self.open.iter().next()?.clone();
         let count = wanted.min(fair).max(1).min(first.end - first.start);
         let shard = first.start..first.start + count;
-        self.open.remove(shard.clone());
-        shard
+        self.close(&shard);
+        Some(shard)
     }
 
-    /// Learns from a finished lease: the newest counts for half.
-    pub(super) fn learn(&mut self, busy: Duration, trials: u64) {
-        let seen = busy.as_secs_f64() / trials.max(1) as f64;
-        self.cost = Some(self.cost.map_or(seen, |known| 0.5 * (known + seen)));
+    /// Takes trials that are on probation: an eighth of what is suspected together, so that little is set aside.
+    pub(super) fn take_probation(&mut self) -> Option<Range<u64>> {
+        let first = self.probation.iter().next()?.clone();
+        let together = self.suspects.piece(first.start).map_or(1, |size| size.div_ceil(8));
+        let shard = first.start..first.end.min(first.start + together.max(1));
+        self.probation.remove(shard.clone());
+        Some(shard)
     }
+
+    /// Learns from a finished lease. What was long ago counts for less: other nodes, other neighbours.
+    pub(super) fn learn(&mut self, busy: Duration, trials: u64) {
+        const REMEMBERED: f64 = 1e4;
+        if self.ran > REMEMBERED {
+            self.busy /= 2.0;
+            self.ran /= 2.0;
+        }
+        self.busy += busy.as_secs_f64();
+        self.ran += trials as f64;
+    }
+}
+
+/// How many trials of `range` are in `ranges`.
+pub(super) fn length(ranges: &Ranges, range: &Range<u64>) -> u64 {
+    if range.is_empty() {
+        return 0;
+    }
+    ranges.overlapping(range).map(|r| r.end.min(range.end) - r.start.max(range.start)).sum()
+}
+
+/// What of `range` is in `ranges`.
+fn within(ranges: &Ranges, range: &Range<u64>) -> Vec<Range<u64>> {
+    ranges.overlapping(range).map(|r| r.start.max(range.start)..r.end.min(range.end)).collect()
+}
+
+/// How many trials are in `ranges`.
+pub(super) fn count(ranges: &Ranges) -> u64 {
+    ranges.iter().map(|range| range.end - range.start).sum()
 }

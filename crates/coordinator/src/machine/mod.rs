@@ -3,148 +3,47 @@
 //! No socket, no clock and no disk in here: time comes in with events, and what is to be done goes out as effects. So
 //! every fault is a plain unit test, and a property test can throw random histories at it.
 //!
-//! What is leased is a *shard*, a range of trials of one cell. A trial of a cell is in exactly one of three states:
-//! *open*, *leased* to one worker, or *received*. Rows that were received are the writer's to make durable; should it
-//! fail, the coordinator stops, and the next one starts from what is on disk.
+//! What is leased is a *shard*, a range of trials of one cell. A trial of a cell is *open*, *leased* to one worker,
+//! *received*, or, because workers died of it, in *quarantine*. Rows that were received are the writer's to make
+//! durable; should it fail, the coordinator stops, and the next one starts from what is on disk.
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | `event` | what the machine is told, and what it says is to be done |
+//! | `cell`, `cells` | the trials of a cell; all cells together |
+//! | `worker` | what a worker holds |
+//! | `muster` | the workers of a predecessor come back |
+//! | `stragglers` | what idle workers are given of what others hold |
+//! | `suspects` | trials that workers may have died of |
 
 mod cell;
+mod cells;
+mod event;
+mod muster;
+mod stragglers;
+mod suspects;
 mod worker;
 
 #[cfg(test)]
 mod histories;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod virtual_time;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::ops::Range;
 use std::time::Duration;
 
 use taugrid_results::{CellKey, Coverage, Ranges};
 
-use cell::CellState;
-use worker::{LeaseState, WorkerState};
+pub use cell::Plan;
+pub use event::{Dismissal, Effect, Event, Held, Identity, LeaseId, Moment, Quarantined, Receipt, WorkerId};
+pub use muster::Muster;
 
-/// A connection of a worker. A worker that comes back has another one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WorkerId(pub u64);
-
-/// A lease. Never used twice within the life of a coordinator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LeaseId(pub u64);
-
-/// A message of results, as its worker numbered it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Receipt {
-    /// Who sent it.
-    pub worker: WorkerId,
-    /// Its number within that worker's life.
-    pub sequence: u64,
-}
-
-/// Time since the coordinator started.
-pub type Moment = Duration;
-
-/// What happened.
-#[derive(Debug, Clone)]
-pub enum Event {
-    /// A worker can take leases. Rows may have come from it before.
-    Joined {
-        /// Its connection.
-        worker: WorkerId,
-        /// Trials it runs at once.
-        threads: u32,
-        /// When.
-        at: Moment,
-    },
-    /// A worker's stream broke, or it said goodbye.
-    Left {
-        /// Its connection.
-        worker: WorkerId,
-    },
-    /// Anything came from a worker.
-    Heard {
-        /// Its connection.
-        worker: WorkerId,
-        /// When.
-        at: Moment,
-    },
-    /// Rows came, and are with the writer. They may be of any trials of the sweep: a worker that comes back after its
-    /// lease was given away still hands over what it has.
-    Received {
-        /// The message.
-        receipt: Receipt,
-        /// The trials it holds.
-        trials: Coverage,
-    },
-    /// A worker has sent all rows of a lease.
-    LeaseDone {
-        /// Its connection.
-        worker: WorkerId,
-        /// The lease.
-        lease: LeaseId,
-        /// Thread time it took.
-        busy: Duration,
-    },
-    /// The rows of these messages are durable.
-    Durable {
-        /// The messages.
-        receipts: Vec<Receipt>,
-    },
-    /// Time passed.
-    Clock {
-        /// The time.
-        at: Moment,
-    },
-}
-
-/// What is to be done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
-    /// Give a shard to a worker.
-    Lease {
-        /// To whom.
-        worker: WorkerId,
-        /// Under which number.
-        lease: LeaseId,
-        /// Of which cell.
-        cell: CellKey,
-        /// Which trials.
-        trials: Range<u64>,
-    },
-    /// Tell a worker, if it is still there, that its rows are durable.
-    Ack(Receipt),
-    /// Close a worker's stream.
-    Dismiss {
-        /// Whose.
-        worker: WorkerId,
-        /// Why.
-        reason: Dismissal,
-    },
-    /// All rows have been received: make them durable without waiting for more.
-    Flush,
-    /// All rows are durable.
-    Finish,
-}
-
-/// Why a worker is sent away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dismissal {
-    /// Nothing came from it for too long.
-    Silent,
-    /// It said a lease was done whose rows it had not sent.
-    RowsMissing,
-    /// It named a lease it does not hold.
-    UnknownLease,
-}
-
-impl fmt::Display for Dismissal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Silent => "nothing was heard of it for too long",
-            Self::RowsMissing => "it said that a lease was done, and its rows had not come",
-            Self::UnknownLease => "it said that a lease was done that it does not hold",
-        })
-    }
-}
+use cell::{CellState, length};
+use cells::Cells;
+use suspects::{Mortality, Verdict};
+use worker::{LeaseState, Load, WorkerState};
 
 /// The machine's constants.
 #[derive(Debug, Clone, Copy)]
@@ -155,14 +54,20 @@ pub struct Tuning {
     pub window: Duration,
     /// How long a shard should take one worker.
     pub shard: Duration,
+    /// Leases that a worker holds at most.
+    pub most_leases: usize,
+    /// Nothing is leased while more rows than this are not durable: the disk is slow, and memory has an end.
+    pub most_unwritten: u64,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
         Self {
             silence: Duration::from_secs(10),
-            window: Duration::from_millis(1000),
-            shard: Duration::from_millis(400),
+            window: Duration::from_millis(1500),
+            shard: Duration::from_millis(1000),
+            most_leases: taugrid_wire::MOST_LEASES,
+            most_unwritten: 1 << 22,
         }
     }
 }
@@ -170,57 +75,98 @@ impl Default for Tuning {
 /// How far the sweep is.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Standing {
-    /// Trials of all cells.
+    /// Trials of all cells, as far as is known.
     pub trials: u64,
     /// Trials whose rows have come, now or in an earlier run.
     pub received: u64,
+    /// Trials that are leased.
+    pub leased: u64,
+    /// Trials in quarantine.
+    pub quarantined: u64,
+    /// Cells.
+    pub cells: u64,
+    /// Those of which nothing is to come any more.
+    pub cells_done: u64,
     /// Workers connected.
     pub workers: usize,
     /// Their threads.
     pub threads: u64,
+    /// Whether nothing is leased because somebody said so.
+    pub paused: bool,
     /// Thread time that the trials still to come should take, where the cost of at least one cell is known.
     pub remaining: Option<Duration>,
+}
+
+/// What one worker holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkerStanding {
+    /// Its connection.
+    pub worker: WorkerId,
+    /// Trials it runs at once.
+    pub threads: u32,
+    /// Leases it holds.
+    pub leases: usize,
+    /// Their trials whose rows have not come.
+    pub trials: u64,
+    /// When it was heard of last.
+    pub heard: Moment,
 }
 
 /// The coordinator's state.
 #[derive(Debug)]
 pub struct Machine {
     tuning: Tuning,
-    cells: BTreeMap<CellKey, CellState>,
-    /// Cells with open trials, by what they cost.
-    queue: BTreeSet<(cell::Priority, CellKey)>,
+    cells: Cells,
     workers: BTreeMap<WorkerId, WorkerState>,
+    connections: BTreeMap<Identity, WorkerId>,
+    /// Their threads.
+    threads: u64,
+    /// Workers that could have more, had there been any.
+    hungry: BTreeSet<WorkerId>,
+    /// Workers that are given nothing until they are done, and then trials on probation.
+    reserved: BTreeSet<WorkerId>,
     leases: BTreeMap<LeaseId, LeaseState>,
     next_lease: u64,
-    trials: u64,
-    received: u64,
-    last_clock: Moment,
-    /// Messages whose rows are with the writer.
-    unwritten: BTreeSet<Receipt>,
+    /// Where the last sample of leases began.
+    sampled: u64,
+    mortality: Mortality,
+    muster: Option<Muster>,
+    paused: bool,
+    now: Moment,
+    /// When the clock was heard of last.
+    clock: Moment,
+    /// Messages whose rows are with the writer, and how many rows those are.
+    unwritten: BTreeMap<Receipt, u64>,
+    unwritten_rows: u64,
     finished: bool,
 }
 
 impl Machine {
-    /// A sweep of `cells` with `trials` each, of which `done` are in the dataset. With each cell comes how many of its
-    /// trials one thread runs side by side.
-    pub fn new(cells: impl IntoIterator<Item = (CellKey, u64)>, trials: u64, done: &Coverage, tuning: Tuning) -> Self {
-        let cells: BTreeMap<_, _> = cells
-            .into_iter()
-            .map(|(key, lanes)| (key, CellState::new(trials, lanes, done.get(&key).cloned().unwrap_or_default())))
-            .collect();
-        let queue = cells.iter().filter(|(_, c)| c.has_open()).map(|(&key, c)| (c.priority(), key)).collect();
-        let received = cells.values().map(CellState::received).sum();
+    /// A sweep of `cells`, of whose trials `done` are in the dataset.
+    pub fn new(
+        cells: impl IntoIterator<Item = (CellKey, Plan)>,
+        done: &Coverage,
+        muster: Option<Muster>,
+        tuning: Tuning,
+    ) -> Self {
         Self {
             tuning,
-            queue,
-            trials: trials * cells.len() as u64,
-            received,
-            cells,
+            cells: Cells::new(cells, done),
+            connections: BTreeMap::new(),
             workers: BTreeMap::new(),
+            threads: 0,
+            hungry: BTreeSet::new(),
+            reserved: BTreeSet::new(),
             leases: BTreeMap::new(),
             next_lease: 1,
-            last_clock: Moment::ZERO,
-            unwritten: BTreeSet::new(),
+            sampled: 0,
+            mortality: Mortality::default(),
+            muster,
+            paused: false,
+            now: Moment::ZERO,
+            clock: Moment::ZERO,
+            unwritten: BTreeMap::new(),
+            unwritten_rows: 0,
             finished: false,
         }
     }
@@ -229,56 +175,174 @@ impl Machine {
     pub fn step(&mut self, event: Event) -> Vec<Effect> {
         let mut effects = Vec::new();
         match event {
-            Event::Joined { worker, threads, at } => {
-                self.forget(worker, &mut effects);
-                self.workers.insert(worker, WorkerState::new(threads, at));
-                self.fill(worker, &mut effects);
+            Event::Joined { worker, identity, threads, held, at } => {
+                self.tell_time(at);
+                self.join(worker, identity, threads, &held, &mut effects);
             }
-            Event::Left { worker } => self.forget(worker, &mut effects),
+            Event::Left { worker, orderly, at } => {
+                self.tell_time(at);
+                self.part(worker, orderly, &mut effects);
+                self.fill_hungry(&mut effects);
+            }
             Event::Heard { worker, at } => {
                 if let Some(state) = self.workers.get_mut(&worker) {
                     state.heard = state.heard.max(at);
                 }
             }
-            Event::Received { receipt, trials } => self.receive(receipt, &trials, &mut effects),
+            Event::Received { receipt, trials, rows, granted } => {
+                self.receive(receipt, &trials, rows, &granted, &mut effects);
+            }
             Event::LeaseDone { worker, lease, busy } => self.close(worker, lease, busy, &mut effects),
+            Event::Returned { worker, lease, trials, at } => {
+                self.tell_time(at);
+                self.take_back(worker, lease, &trials, &mut effects);
+            }
+            Event::Failed { worker, lease, at } => {
+                self.tell_time(at);
+                self.fail(worker, lease, &mut effects);
+            }
+            Event::Checkpointed { trials } => {
+                for (&key, ranges) in &trials {
+                    self.cells.change(key, |cell| ranges.iter().for_each(|range| cell.suspects.clear(range)));
+                }
+            }
             Event::Durable { receipts } => {
                 for receipt in receipts {
-                    self.unwritten.remove(&receipt);
+                    self.unwritten_rows -= self.unwritten.remove(&receipt).unwrap_or(0);
                     effects.push(Effect::Ack(receipt));
                 }
+                self.fill_hungry(&mut effects);
+            }
+            Event::Decided { cell, limit } => self.decide(cell, limit, &mut effects),
+            Event::Pause => self.pause(&mut effects),
+            Event::Resume => {
+                self.paused = false;
+                self.fill_hungry(&mut effects);
             }
             Event::Clock { at } => self.expire(at, &mut effects),
         }
+        let questions = self.cells.questions();
+        effects.extend(questions.into_iter().map(|(cell, trials)| Effect::Decide { cell, trials }));
         self.finish_if_done(&mut effects);
         effects
     }
 
     /// How far the sweep is.
     pub fn standing(&self) -> Standing {
-        let known: Vec<f64> = self.cells.values().filter_map(CellState::cost).collect();
+        let known: Vec<f64> = self.cells.all().filter_map(CellState::cost).collect();
         let typical = (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64);
         let remaining = typical.map(|typical| {
-            let seconds = self.cells.values().map(|c| (c.trials() - c.received()) as f64 * c.cost().unwrap_or(typical));
+            let seconds = self.cells.all().map(|c| c.outstanding() as f64 * c.cost().unwrap_or(typical));
             Duration::try_from_secs_f64(seconds.sum()).unwrap_or(Duration::MAX)
         });
         Standing {
-            trials: self.trials,
-            received: self.received,
+            trials: self.cells.all().map(CellState::limit).sum(),
+            received: self.cells.all().map(CellState::received).sum(),
+            leased: self.leases.values().map(LeaseState::missing_count).sum(),
+            quarantined: self.cells.all().map(CellState::quarantined).sum(),
+            cells: self.cells.all().count() as u64,
+            cells_done: self.cells.all().filter(|c| c.outstanding() == 0 && !c.deciding).count() as u64,
             workers: self.workers.len(),
-            threads: self.workers.values().map(|w| u64::from(w.threads)).sum(),
+            threads: self.threads,
+            paused: self.paused,
             remaining,
         }
     }
 
-    fn receive(&mut self, receipt: Receipt, trials: &Coverage, effects: &mut Vec<Effect>) {
-        for (key, ranges) in trials {
-            let Some(cell) = self.cells.get_mut(key) else { continue };
-            let before = cell.priority();
-            self.received += cell.receive(ranges);
-            requeue(&mut self.queue, *key, before, cell);
+    /// What each worker holds.
+    pub fn workers(&self) -> impl Iterator<Item = WorkerStanding> {
+        self.workers.iter().map(|(&worker, state)| WorkerStanding {
+            worker,
+            threads: state.threads,
+            leases: state.leases.len(),
+            trials: state.leases.iter().filter_map(|id| self.leases.get(id)).map(LeaseState::missing_count).sum(),
+            heard: state.heard,
+        })
+    }
+
+    /// What is in quarantine.
+    pub fn quarantine(&self) -> impl Iterator<Item = Quarantined> {
+        self.cells.iter().flat_map(|(cell, state)| {
+            state.quarantine_list().map(move |(trials, workers)| Quarantined { cell, trials, workers })
+        })
+    }
+
+    /// The processes that are connected.
+    pub fn identities(&self) -> impl Iterator<Item = Identity> {
+        self.workers.values().map(|state| state.identity)
+    }
+
+    fn tell_time(&mut self, at: Moment) {
+        self.now = self.now.max(at);
+    }
+
+    fn join(&mut self, worker: WorkerId, identity: Identity, threads: u32, held: &[Held], effects: &mut Vec<Effect>) {
+        // Its last connection may be half open still: what it held then, it says that it holds now.
+        for connection in self.connections.get(&identity).copied().into_iter().chain([worker]) {
+            self.part(connection, true, effects);
         }
-        self.unwritten.insert(receipt);
+        if self.mortality.rose(identity) {
+            self.forgive(identity);
+        }
+        self.mortality.came(self.now);
+        let state = WorkerState::new(identity, threads, self.now);
+        self.threads += u64::from(state.threads);
+        self.workers.insert(worker, state);
+        self.connections.insert(identity, worker);
+        if !held.is_empty() {
+            let leases = held.iter().enumerate().filter_map(|(index, held)| self.adopt(worker, index, held)).collect();
+            effects.push(Effect::Adopted { worker, leases });
+            if self.paused {
+                self.pause(effects);
+            }
+        }
+        if let Some(muster) = &mut self.muster {
+            muster.joined(identity);
+        }
+        self.muster_if_over(effects);
+        self.fill(worker, effects);
+        self.fill_hungry(effects);
+    }
+
+    /// Lets a worker keep what it holds and nobody else was given.
+    fn adopt(&mut self, worker: WorkerId, index: usize, held: &Held) -> Option<(usize, LeaseId, Ranges)> {
+        let trials = self.cells.change(held.cell, |cell| cell.claim(&held.left))?;
+        (!trials.is_empty()).then(|| (index, self.give(worker, held.cell, trials.clone()), trials))
+    }
+
+    /// A worker that was thought dead is back: nothing is held against what it held.
+    fn forgive(&mut self, identity: Identity) {
+        for key in self.cells.keys() {
+            self.cells.change(key, |cell| cell.forgive(identity));
+        }
+    }
+
+    fn give(&mut self, worker: WorkerId, cell: CellKey, trials: Ranges) -> LeaseId {
+        let lease = LeaseId(self.next_lease);
+        self.next_lease += 1;
+        self.leases.insert(lease, LeaseState::new(worker, cell, trials, self.now));
+        if let Some(state) = self.workers.get_mut(&worker) {
+            state.leases.insert(lease);
+        }
+        lease
+    }
+
+    fn receive(
+        &mut self,
+        receipt: Receipt,
+        trials: &Coverage,
+        rows: u64,
+        granted: &Coverage,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !self.may_send(receipt.worker, trials, granted) {
+            return self.dismiss(&[receipt.worker], Dismissal::NotLeased, effects);
+        }
+        for (key, ranges) in trials {
+            self.cells.change(*key, |cell| cell.receive(ranges));
+        }
+        self.unwritten_rows += rows;
+        self.unwritten_rows -= self.unwritten.insert(receipt, rows).unwrap_or(0);
         if let Some(state) = self.workers.get_mut(&receipt.worker) {
             for lease in &state.leases {
                 if let Some(lease) = self.leases.get_mut(lease)
@@ -289,39 +353,105 @@ impl Machine {
             }
             self.fill(receipt.worker, effects);
         }
-        if self.received == self.trials {
-            effects.push(Effect::Flush);
-        }
+        self.flush_if_all_came(effects);
+    }
+
+    /// The cell of a lease that somebody holds.
+    pub fn cell_of(&self, lease: LeaseId) -> Option<CellKey> {
+        self.leases.get(&lease).map(|lease| lease.cell)
+    }
+
+    /// Whether all of these trials were given to the worker: on this connection, or, as it proved, on another.
+    pub fn may_send(&self, worker: WorkerId, trials: &Coverage, granted: &Coverage) -> bool {
+        let leases = self.workers.get(&worker).into_iter().flat_map(|state| &state.leases);
+        let leases: Vec<_> = leases.filter_map(|id| self.leases.get(id)).collect();
+        trials.iter().all(|(key, ranges)| {
+            let given = leases.iter().filter(|lease| lease.cell == *key).map(|lease| &lease.trials);
+            let given: Vec<_> = given.chain(granted.get(key)).collect();
+            ranges.iter().all(|range| {
+                // In most messages one lease has them all.
+                given.iter().any(|given| length(given, range) == range.end - range.start) || {
+                    let mut rest = Ranges::from_iter([range.clone()]);
+                    given.iter().flat_map(|given| given.overlapping(range)).for_each(|held| rest.remove(held.clone()));
+                    rest.is_empty()
+                }
+            })
+        })
     }
 
     fn close(&mut self, worker: WorkerId, lease: LeaseId, busy: Duration, effects: &mut Vec<Effect>) {
-        let held = self.workers.get_mut(&worker).is_some_and(|state| state.leases.remove(&lease));
-        let Some(state) = self.leases.remove(&lease).filter(|_| held) else {
-            if self.workers.contains_key(&worker) {
-                self.dismiss(&[worker], Dismissal::UnknownLease, effects);
-            }
-            return;
-        };
-        if !state.missing.is_empty() {
-            self.reopen(&state);
-            self.dismiss(&[worker], Dismissal::RowsMissing, effects);
+        let Some(state) = self.workers.get_mut(&worker) else { return };
+        if state.returned.remove(&lease) {
             return;
         }
-        if let Some(cell) = self.cells.get_mut(&state.cell) {
-            let before = cell.priority();
-            cell.learn(busy, state.trials);
-            requeue(&mut self.queue, state.cell, before, cell);
+        if !state.leases.contains(&lease) {
+            return self.dismiss(&[worker], Dismissal::UnknownLease, effects);
+        }
+        if self.leases.get(&lease).is_some_and(|lease| lease.missing_count() > 0) {
+            return self.dismiss(&[worker], Dismissal::RowsMissing, effects);
+        }
+        if let Some(state) = self.end(lease) {
+            self.cells.change(state.cell, |cell| cell.learn(busy, state.size));
         }
         self.fill(worker, effects);
     }
 
+    fn take_back(&mut self, worker: WorkerId, lease: LeaseId, trials: &Ranges, effects: &mut Vec<Effect>) {
+        let Some(state) = self.workers.get_mut(&worker) else { return };
+        if !state.leases.contains(&lease) {
+            // It ended while the question was on its way.
+            if !trials.is_empty() {
+                self.dismiss(&[worker], Dismissal::NotItsTrials, effects);
+            }
+            return;
+        }
+        let Some(held) = self.leases.get_mut(&lease) else { return };
+        state.leaving |= !held.recalled;
+        held.recalled = false;
+        held.all_begun = trials.is_empty();
+        if !held.give_back(trials) {
+            return self.dismiss(&[worker], Dismissal::NotItsTrials, effects);
+        }
+        let (cell, is_empty) = (held.cell, held.missing_count() == 0);
+        if is_empty {
+            self.end(lease);
+            if let Some(state) = self.workers.get_mut(&worker) {
+                state.returned.insert(lease);
+            }
+        }
+        self.reopen(cell, trials);
+        // Those who wait first, or the giver would have it back at once.
+        self.fill_hungry(effects);
+        self.fill(worker, effects);
+    }
+
+    fn fail(&mut self, worker: WorkerId, lease: LeaseId, effects: &mut Vec<Effect>) {
+        let held = self.workers.get(&worker).is_some_and(|state| state.leases.contains(&lease));
+        let Some(lease) = held.then(|| self.end(lease)).flatten() else { return };
+        self.accuse(&lease, None, effects);
+        self.fill(worker, effects);
+        self.fill_hungry(effects);
+    }
+
+    /// A lease is over.
+    fn end(&mut self, lease: LeaseId) -> Option<LeaseState> {
+        let state = self.leases.remove(&lease)?;
+        if let Some(worker) = self.workers.get_mut(&state.worker) {
+            worker.leases.remove(&lease);
+            worker.probing = false;
+        }
+        Some(state)
+    }
+
     fn expire(&mut self, at: Moment, effects: &mut Vec<Effect>) {
-        let slept = at.saturating_sub(self.last_clock) > self.tuning.silence / 2;
-        self.last_clock = at;
+        let slept = at.saturating_sub(self.clock) > self.tuning.silence / 2;
+        self.clock = at;
+        self.tell_time(at);
         if slept {
             // It was the coordinator that was stopped, not the workers that were silent.
             self.workers.values_mut().for_each(|state| state.heard = at);
         }
+        self.muster_if_over(effects);
         let silent: Vec<_> = self
             .workers
             .iter()
@@ -329,88 +459,186 @@ impl Machine {
             .map(|(&worker, _)| worker)
             .collect();
         self.dismiss(&silent, Dismissal::Silent, effects);
+        self.ask_again(effects);
+        self.call_back_late(at, effects);
+    }
+
+    fn muster_if_over(&mut self, effects: &mut Vec<Effect>) {
+        if self.muster.as_ref().is_some_and(|muster| muster.is_over(self.now)) {
+            self.muster = None;
+            self.fill_hungry(effects);
+        }
+    }
+
+    fn pause(&mut self, effects: &mut Vec<Effect>) {
+        self.paused = true;
+        for (&lease, state) in &mut self.leases {
+            state.recalled = true;
+            effects.push(Effect::Recall { worker: state.worker, lease, most: u64::MAX, begun: true });
+        }
+    }
+
+    fn decide(&mut self, key: CellKey, limit: Option<u64>, effects: &mut Vec<Effect>) {
+        self.cells.answer(key, limit);
+        self.fill_hungry(effects);
+        self.flush_if_all_came(effects);
     }
 
     /// All of them go before anything is leased anew: what one held is not to go to the next.
     fn dismiss(&mut self, workers: &[WorkerId], reason: Dismissal, effects: &mut Vec<Effect>) {
         for &worker in workers {
             effects.push(Effect::Dismiss { worker, reason });
-            self.remove(worker);
+            self.part(worker, reason != Dismissal::Silent, effects);
         }
         if !workers.is_empty() {
-            self.fill_all(effects);
+            self.fill_hungry(effects);
         }
     }
 
-    /// A worker is gone: what it held and had not sent is free at once, and idle workers get it.
-    fn forget(&mut self, worker: WorkerId, effects: &mut Vec<Effect>) {
-        if self.remove(worker) {
-            self.fill_all(effects);
+    /// A worker is gone: what it held and had not sent is free at once.
+    fn part(&mut self, worker: WorkerId, orderly: bool, effects: &mut Vec<Effect>) {
+        let Some(state) = self.workers.remove(&worker) else { return };
+        self.hungry.remove(&worker);
+        self.reserved.remove(&worker);
+        if self.connections.get(&state.identity) == Some(&worker) {
+            self.connections.remove(&state.identity);
         }
-    }
-
-    /// Frees what a worker held; whether it was there.
-    fn remove(&mut self, worker: WorkerId) -> bool {
-        let Some(state) = self.workers.remove(&worker) else { return false };
-        for lease in state.leases {
-            if let Some(lease) = self.leases.remove(&lease) {
-                self.reopen(&lease);
+        self.threads -= u64::from(state.threads);
+        self.mortality.went(state.joined, self.now);
+        if !orderly {
+            self.mortality.died(state.identity);
+        }
+        for id in state.leases {
+            let Some(lease) = self.leases.remove(&id) else { continue };
+            if orderly {
+                self.reopen(lease.cell, lease.missing());
+            } else {
+                self.accuse(&lease, Some(state.identity), effects);
             }
         }
-        true
     }
 
-    fn fill_all(&mut self, effects: &mut Vec<Effect>) {
-        let workers: Vec<_> = self.workers.keys().copied().collect();
-        for worker in workers {
-            self.fill(worker, effects);
+    /// Frees what a lease held of which its worker may have died (or, without one, at which the kernel failed).
+    fn accuse(&mut self, lease: &LeaseState, dead: Option<Identity>, effects: &mut Vec<Effect>) {
+        self.reopen(lease.cell, lease.missing());
+        let (held, mortality) = (self.now.saturating_sub(lease.given), &self.mortality);
+        self.cells.change(lease.cell, |cell| {
+            for range in lease.missing().iter() {
+                let verdicts = match dead {
+                    Some(worker) => cell.suspects.died(range.clone(), worker, held, mortality),
+                    None => cell.suspects.failed(range.clone()),
+                };
+                for (trials, verdict) in verdicts {
+                    match verdict {
+                        Verdict::Free => {}
+                        Verdict::Probation => cell.put_on_probation(&trials),
+                        Verdict::Quarantine(workers) => {
+                            cell.quarantine(&trials);
+                            let cell = lease.cell;
+                            effects.push(Effect::Quarantine(Quarantined { cell, trials, workers }));
+                        }
+                    }
+                }
+            }
+        });
+        self.flush_if_all_came(effects);
+    }
+
+    fn reopen(&mut self, key: CellKey, trials: &Ranges) {
+        self.cells.change(key, |cell| cell.reopen(trials));
+    }
+
+    /// Leases to those who could have more, as long as there is anything.
+    fn fill_hungry(&mut self, effects: &mut Vec<Effect>) {
+        if !self.is_leasing() || !self.cells.has_work() {
+            return;
+        }
+        for worker in std::mem::take(&mut self.hungry) {
+            if self.cells.has_work() {
+                self.fill(worker, effects);
+            } else {
+                self.hungry.insert(worker);
+            }
         }
     }
 
-    fn reopen(&mut self, lease: &LeaseState) {
-        if let Some(cell) = self.cells.get_mut(&lease.cell) {
-            let before = cell.priority();
-            cell.reopen(&lease.missing);
-            requeue(&mut self.queue, lease.cell, before, cell);
-        }
+    fn is_leasing(&self) -> bool {
+        !self.paused && self.muster.is_none() && self.unwritten_rows <= self.tuning.most_unwritten
+    }
+
+    fn load(&self, state: &WorkerState) -> Load {
+        let leases = state.leases.iter().filter_map(|id| self.leases.get(id));
+        state.load(leases, &self.cells, self.tuning)
     }
 
     /// Leases to `worker` until it has enough to do.
     fn fill(&mut self, worker: WorkerId, effects: &mut Vec<Effect>) {
-        let total_threads: u64 = self.workers.values().map(|w| u64::from(w.threads)).sum();
-        let Some(state) = self.workers.get_mut(&worker) else { return };
-        while let Some(&(priority, key)) = self.queue.first() {
-            let held = state.leases.iter().filter_map(|id| self.leases.get(id));
-            if state.has_enough(held, &self.cells, self.tuning) {
-                break;
+        loop {
+            let Some(state) = self.workers.get(&worker) else { return };
+            let is_idle = state.leases.is_empty();
+            let is_full = state.leases.len() >= self.tuning.most_leases || self.load(state).is_enough(self.tuning);
+            if state.probing || state.leaving {
+                return;
             }
-            // The queue holds the keys of cells with open trials, and of no others.
-            let Some(cell) = self.cells.get_mut(&key) else { break };
-            let trials = cell.take(state.threads, total_threads, self.tuning);
-            self.queue.remove(&(priority, key));
-            if cell.has_open() {
-                self.queue.insert((cell.priority(), key));
+            if !self.is_leasing() {
+                self.hungry.insert(worker);
+                return;
             }
-            let lease = LeaseId(self.next_lease);
-            self.next_lease += 1;
-            let missing = Ranges::from_iter([trials.clone()]);
-            self.leases.insert(lease, LeaseState { cell: key, trials: trials.end - trials.start, missing });
-            state.leases.insert(lease);
-            effects.push(Effect::Lease { worker, lease, cell: key, trials });
+            if self.cells.next_on_probation().is_none() {
+                self.reserved.clear();
+            } else if is_idle {
+                if self.lease_probation(worker, effects) {
+                    return;
+                }
+            } else if self.reserved.contains(&worker) || self.reserved.len() <= self.workers.len() / 8 {
+                self.reserved.insert(worker);
+                return;
+            }
+            if is_full {
+                return;
+            }
+            if !self.lease_open(worker, effects) {
+                self.hungry.insert(worker);
+                self.seek(worker, effects);
+                return;
+            }
+        }
+    }
+
+    /// Leases open trials; whether there were any.
+    fn lease_open(&mut self, worker: WorkerId, effects: &mut Vec<Effect>) -> bool {
+        let (Some(key), Some(state)) = (self.cells.next_open(), self.workers.get(&worker)) else { return false };
+        let (threads, tuning) = (self.threads, self.tuning);
+        let taken = self.cells.change(key, |cell| cell.take(state.threads, threads, tuning)).flatten();
+        let Some(trials) = taken else { return false };
+        let lease = self.give(worker, key, Ranges::from_iter([trials.clone()]));
+        effects.push(Effect::Lease { worker, lease, cell: key, trials });
+        true
+    }
+
+    /// Leases trials on probation, and nothing beside them; whether there were any.
+    fn lease_probation(&mut self, worker: WorkerId, effects: &mut Vec<Effect>) -> bool {
+        let Some(key) = self.cells.next_on_probation() else { return false };
+        let Some(trials) = self.cells.change(key, CellState::take_probation).flatten() else { return false };
+        let lease = self.give(worker, key, Ranges::from_iter([trials.clone()]));
+        self.reserved.remove(&worker);
+        if let Some(state) = self.workers.get_mut(&worker) {
+            state.probing = true;
+        }
+        effects.push(Effect::Lease { worker, lease, cell: key, trials });
+        true
+    }
+
+    fn flush_if_all_came(&self, effects: &mut Vec<Effect>) {
+        if !self.unwritten.is_empty() && self.cells.are_done() {
+            effects.push(Effect::Flush);
         }
     }
 
     fn finish_if_done(&mut self, effects: &mut Vec<Effect>) {
-        if !self.finished && self.received == self.trials && self.unwritten.is_empty() {
+        if !self.finished && self.unwritten.is_empty() && self.cells.are_done() {
             self.finished = true;
             effects.push(Effect::Finish);
         }
-    }
-}
-
-fn requeue(queue: &mut BTreeSet<(cell::Priority, CellKey)>, key: CellKey, before: cell::Priority, cell: &CellState) {
-    queue.remove(&(before, key));
-    if cell.has_open() {
-        queue.insert((cell.priority(), key));
     }
 }

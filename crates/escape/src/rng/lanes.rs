@@ -39,8 +39,14 @@ impl Lanes {
         self.set(lane, key.state(trial, 0));
     }
 
+    /// The state of one generator: with [`Lanes::set`] it goes on elsewhere.
+    pub(crate) fn get(&self, lane: usize) -> [u32; 4] {
+        self.words.map(|words| words[lane])
+    }
+
+    /// Puts a generator's state into a lane.
     #[inline]
-    fn set(&mut self, lane: usize, state: [u32; 4]) {
+    pub(crate) fn set(&mut self, lane: usize, state: [u32; 4]) {
         for (words, word) in self.words.iter_mut().zip(state) {
             words[lane] = word;
         }

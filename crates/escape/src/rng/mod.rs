@@ -26,6 +26,7 @@ pub use lane_stable::Stability;
 pub(crate) use lanes::Generators;
 pub use lanes::Lanes;
 pub use stream::{Stream, StreamKey};
+pub(crate) use trial::ROWS as TRIAL_ROWS;
 pub use trial::TrialStream;
 
 /// Counts up whenever a stream's numbers change for the same key; kept with every dataset, for rows of different

@@ -49,6 +49,26 @@ impl Stream {
         Self { key: key.0, index: halves(index), words: 0, spare: 0, normals: 0, made: [0.0; NORMALS], drawn: NORMALS }
     }
 
+    /// How many words and normals were drawn: all there is to a checkpoint.
+    pub fn drawn(&self) -> [u64; 2] {
+        [self.words, self.normals - (NORMALS - self.drawn) as u64]
+    }
+
+    /// Stream `index` of the family, once so many words and normals were drawn.
+    pub fn resumed(key: StreamKey, index: u64, [words, normals]: [u64; 2]) -> Self {
+        let mut stream = Self { words, ..Self::new(key, index) };
+        if words % 2 == 1 {
+            (_, stream.spare) = stream.block(words / 2);
+        }
+        let rest = normals % NORMALS as u64;
+        stream.normals = normals - rest;
+        if rest > 0 {
+            stream.make_normals();
+            stream.drawn = rest as usize;
+        }
+        stream
+    }
+
     /// The next 64-bit word.
     #[inline]
     pub fn word(&mut self) -> u64 {
@@ -166,6 +186,23 @@ mod tests {
         assert_eq!(draw(1, 2, 3), draw(1, 2, 3));
         for other in [draw(2, 2, 3), draw(1, 3, 3), draw(1, 2, 4)] {
             assert_ne!(draw(1, 2, 3), other);
+        }
+    }
+
+    #[test]
+    fn a_stream_goes_on_where_it_was() {
+        let key = StreamKey::derive(1, 2);
+        let mut stream = Stream::new(key, 3);
+        for n in 0..100 {
+            if n % 3 == 0 {
+                stream.word();
+            }
+            stream.normal();
+            let mut other = Stream::resumed(key, 3, stream.drawn());
+            let mut here = stream.clone();
+            for _ in 0..40 {
+                assert_eq!((here.word(), here.normal()), (other.word(), other.normal()), "after {n}");
+            }
         }
     }
 

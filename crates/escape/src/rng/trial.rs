@@ -5,7 +5,7 @@ use super::{Lanes, Stability, StreamKey, lane_normal, lane_stable};
 use crate::simd::{Isa, LANES};
 
 /// Rows made at a time.
-const ROWS: usize = 4;
+pub(crate) const ROWS: usize = 4;
 
 /// The random numbers of one trial: integers, normals or stable variates. Each call for variates begins anew with
 /// whatever the sixteen generators make next; integers are made many at a time, and those made are used first.
@@ -22,6 +22,18 @@ impl TrialStream {
     /// The stream of `trial`, at its beginning.
     pub fn new(key: StreamKey, trial: u64, isa: Isa) -> Self {
         Self { isa, lanes: Lanes::of_trial(key, trial), words: [[0; LANES]; ROWS], drawn: ROWS * LANES }
+    }
+
+    /// The generators, the words made, and how many of those are drawn: all there is to a checkpoint.
+    pub(crate) fn parts(&self) -> (&Lanes, &[u32], usize) {
+        (&self.lanes, self.words.as_flattened(), self.drawn)
+    }
+
+    /// The stream with these [`parts`](Self::parts); `None` if no stream has them.
+    pub(crate) fn from_parts(lanes: Lanes, words: &[u32; ROWS * LANES], drawn: usize, isa: Isa) -> Option<Self> {
+        let mut stream = Self { isa, lanes, words: [[0; LANES]; ROWS], drawn };
+        stream.words.as_flattened_mut().copy_from_slice(words);
+        (drawn <= ROWS * LANES && drawn.is_multiple_of(2)).then_some(stream)
     }
 
     /// The next 64-bit word, of two of 32.

@@ -5,16 +5,17 @@
 
 use std::sync::Arc;
 
+use super::checkpoint::{Reader, Writer, check_steps};
 use super::correction::Correction;
 use super::gaussian::{ChainCovariance, Gaussian, GaussianSteps};
-use super::{Advance, Outcome, Queue, Simulation, TrialRecord, Walker, one_nan};
+use super::{Advance, Checkpoint, CheckpointError, Outcome, Queue, Simulation, TrialRecord, Walker, one_nan};
 use crate::domain::{Boundary, GOBET_MENOZZI};
 use crate::dynamics::sgd::Minibatches;
 use crate::landscape::mlp::Mlp;
 use crate::landscape::mlp::chain::{Chain, Pace};
-use crate::rng::{StreamKey, TrialStream};
+use crate::rng::{Lanes, StreamKey, TRIAL_ROWS, TrialStream};
 use crate::scale::Scale;
-use crate::simd::Isa;
+use crate::simd::{Isa, LANES};
 
 /// What moves a chain beside the mean gradient.
 #[derive(Debug, Clone)]
@@ -46,6 +47,16 @@ pub(crate) struct ChainWalk {
 impl Simulation for ChainWalk {
     fn lanes(&self) -> usize {
         1
+    }
+
+    fn check(&self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
+        self.read(checkpoint).map(|_| ())
+    }
+
+    fn checkpoint_bytes(&self) -> usize {
+        let words = 4 * LANES + TRIAL_ROWS * LANES;
+        let memory = if self.correction().is_some() { 1 + size_of::<[f64; 2]>() } else { 0 };
+        2 + 4 * words + memory + 4 * Chain::state_len(self.landscape.network())
     }
 
     fn walker(&self) -> Box<dyn Walker + '_> {
@@ -89,7 +100,50 @@ impl Simulation for ChainWalk {
     }
 }
 
+/// What tells its states from others.
+const KIND: u8 = 0x21;
+
+/// A trial under way.
+struct UnderWay {
+    stream: TrialStream,
+    /// What the correction remembers, where there is one.
+    memory: Option<[f64; 2]>,
+    z: Vec<f32>,
+}
+
 impl ChainWalk {
+    fn read(&self, checkpoint: &Checkpoint) -> Result<UnderWay, CheckpointError> {
+        check_steps(checkpoint.steps, self.max_steps)?;
+        let mut reader = Reader::new(KIND, &checkpoint.state)?;
+        let mut lanes = Lanes::unseeded();
+        for lane in 0..LANES {
+            let mut generator = [0; 4];
+            for word in &mut generator {
+                *word = reader.take()?;
+            }
+            if generator == [0; 4] {
+                return Err(CheckpointError::Value);
+            }
+            lanes.set(lane, generator);
+        }
+        let mut words = [0; TRIAL_ROWS * LANES];
+        for word in &mut words {
+            *word = reader.take()?;
+        }
+        let drawn: u8 = reader.take()?;
+        let stream = TrialStream::from_parts(lanes, &words, usize::from(drawn), self.isa);
+        let memory = if self.correction().is_some() {
+            let (is_there, memory): (u8, _) = (reader.take()?, [reader.take()?, reader.take()?]);
+            (is_there != 0).then_some(memory)
+        } else {
+            None
+        };
+        let mut z = vec![0.0; Chain::state_len(self.landscape.network())];
+        reader.take_finite(&mut z)?;
+        reader.end()?;
+        Ok(UnderWay { stream: stream.ok_or(CheckpointError::Value)?, memory, z })
+    }
+
     /// ‖z‖² at which a trial has left a ball; what is not finite has left anything.
     fn bound(&self) -> f64 {
         let Boundary::SquaredRadius(square) = self.boundary else { return f64::INFINITY };
@@ -156,19 +210,56 @@ impl Walker for ChainWalker<'_> {
         }
         Advance { steps: self.slice - left, idle: self.trial.is_none() && left > 0 }
     }
+
+    fn checkpoint(&self, into: &mut Vec<Checkpoint>) {
+        into.extend(self.trial.map(|trial| self.write(trial)));
+    }
+
+    fn release(&mut self, leaves: &dyn Fn(u64) -> bool, into: &mut Vec<Checkpoint>) {
+        let leaving = self.trial.take_if(|trial| leaves(*trial));
+        into.extend(leaving.map(|trial| self.write(trial)));
+    }
 }
 
 impl ChainWalker<'_> {
     fn begin(&mut self, queue: &dyn Queue) -> Option<u64> {
-        let trial = queue.next()?;
-        self.chain.restart();
-        self.stream = TrialStream::new(self.walk.key, trial, self.walk.isa);
-        self.steps = 0;
+        let start = queue.next()?;
+        self.trial = Some(start.trial);
+        let under_way = start.from.and_then(|from| self.walk.read(&from).ok().map(|state| (from.steps, state)));
+        let memory = match under_way {
+            None => {
+                self.chain.restart();
+                self.stream = TrialStream::new(self.walk.key, start.trial, self.walk.isa);
+                self.steps = 0;
+                None
+            }
+            Some((steps, UnderWay { stream, memory, z })) => {
+                self.chain.read_state(&z);
+                self.stream = stream;
+                self.steps = steps;
+                memory
+            }
+        };
         if let Some(correction) = &mut self.correction {
-            correction.restart();
+            correction.remember(memory);
         }
-        self.trial = Some(trial);
         self.trial
+    }
+
+    fn write(&self, trial: u64) -> Checkpoint {
+        let mut writer = Writer::new(KIND, self.walk.checkpoint_bytes());
+        let (lanes, words, drawn) = self.stream.parts();
+        (0..LANES).for_each(|lane| writer.put_all(lanes.get(lane)));
+        writer.put_all(words.iter().copied());
+        // At most 64.
+        writer.put(drawn as u8);
+        if let Some(correction) = &self.correction {
+            let memory = correction.memory();
+            writer.put(u8::from(memory.is_some()));
+            writer.put_all(memory.unwrap_or_default());
+        }
+        writer.put_all(self.chain.state());
+        Checkpoint { trial, steps: self.steps, state: writer.into_bytes() }
     }
 
     /// Goes on for up to so many steps; how many were made, and whether the last of them left D.

@@ -56,9 +56,14 @@ impl<'a> Correction<'a> {
         Self { noise, landscape, scale, workspace: landscape.workspace(), z: zeros.clone(), normal: zeros, last: None }
     }
 
-    /// For another trial.
-    pub(crate) fn restart(&mut self) {
-        self.last = None;
+    /// What is remembered from look to look: the last reach, and the excess loss there.
+    pub(crate) fn memory(&self) -> Option<[f64; 2]> {
+        self.last.map(|Computed { reach, excess }| [reach, excess])
+    }
+
+    /// For another trial, of which that is remembered.
+    pub(crate) fn remember(&mut self, memory: Option<[f64; 2]>) {
+        self.last = memory.map(|[reach, excess]| Computed { reach, excess });
     }
 
     /// Whether a chain at ‖z‖² = `square`, inside the ball ‖z‖ < `radius`, has left the smaller one.

@@ -11,10 +11,11 @@
 
 use std::sync::Arc;
 
+use super::checkpoint::{Reader, Writer, check_steps};
 use super::force::Force;
 use super::noise::Noise;
 use super::real::Real;
-use super::{Advance, Outcome, Queue, Simulation, TrialRecord, Walker, one_nan};
+use super::{Advance, Checkpoint, CheckpointError, Outcome, Queue, Simulation, Start, TrialRecord, Walker, one_nan};
 use crate::domain::Boundary;
 use crate::landscape::Landscape;
 use crate::rng::{Lanes, StreamKey};
@@ -22,6 +23,9 @@ use crate::simd::{Isa, Kernel, LANES, Simd};
 
 /// Coordinate steps of one lane between two looks at the queue and the clock: about a millisecond.
 const WORK_BETWEEN_LOOKS: u64 = 1 << 16;
+
+/// A walker counts its steps from here on, so that a trial that was begun elsewhere began before it, and after 0.
+const EPOCH: u64 = 1 << 62;
 
 /// A cell's trials apart from how they move: θ*, and when one has ended.
 pub(crate) struct Course {
@@ -67,6 +71,14 @@ impl<R: Real, F: Force<R>, N: Noise> Simulation for LaneWalk<R, F, N> {
         LANES
     }
 
+    fn check(&self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
+        self.read(checkpoint).map(|_| ())
+    }
+
+    fn checkpoint_bytes(&self) -> usize {
+        1 + size_of::<[u32; 4]>() + self.course.units.len() * size_of::<R>()
+    }
+
     fn walker(&self) -> Box<dyn Walker + '_> {
         Box::new(LaneWalker {
             walk: self,
@@ -76,11 +88,29 @@ impl<R: Real, F: Force<R>, N: Noise> Simulation for LaneWalk<R, F, N> {
             live: 0,
             trials: [0; LANES],
             began: [0; LANES],
-            now: 0,
+            now: EPOCH,
             deadline: u64::MAX,
             z: vec![0.0; self.course.units.len()],
             slope: vec![0.0; self.course.units.len()],
         })
+    }
+}
+
+impl<R: Real, F: Force<R>, N: Noise> LaneWalk<R, F, N> {
+    /// The generator and y of a trial under way.
+    fn read(&self, checkpoint: &Checkpoint) -> Result<([u32; 4], Vec<R>), CheckpointError> {
+        check_steps(checkpoint.steps, self.course.max_steps)?;
+        let mut reader = Reader::new(R::KIND, &checkpoint.state)?;
+        let mut generator = [0; 4];
+        for word in &mut generator {
+            *word = reader.take()?;
+        }
+        let mut y = vec![R::ZERO; self.course.units.len()];
+        reader.take_finite(&mut y)?;
+        reader.end()?;
+        // Two steps a pair of normals in one dimension: a trial is never seen between them.
+        let between = self.course.units.len() == 1 && !checkpoint.steps.is_multiple_of(2);
+        if between || generator == [0; 4] { Err(CheckpointError::Value) } else { Ok((generator, y)) }
     }
 }
 
@@ -115,20 +145,53 @@ impl<R: Real, F: Force<R>, N: Noise> Walker for LaneWalker<'_, R, F, N> {
         }
         Advance { steps: occupied * (self.now - began), idle: self.live == 0 }
     }
+
+    fn checkpoint(&self, into: &mut Vec<Checkpoint>) {
+        into.extend(bits(self.live).map(|lane| self.write(lane)));
+    }
+
+    fn release(&mut self, leaves: &dyn Fn(u64) -> bool, into: &mut Vec<Checkpoint>) {
+        for lane in bits(self.live) {
+            if !leaves(self.trials[lane]) {
+                continue;
+            }
+            into.push(self.write(lane));
+            self.live &= !(1 << lane);
+        }
+    }
 }
 
 impl<R: Real, F: Force<R>, N: Noise> LaneWalker<'_, R, F, N> {
     /// Puts trials into the lanes that are free.
     fn fill(&mut self, queue: &dyn Queue) {
         for lane in bits(!self.live) {
-            let Some(trial) = queue.next() else { break };
+            let Some(Start { trial, from }) = queue.next() else { break };
             self.live |= 1 << lane;
             self.trials[lane] = trial;
             self.began[lane] = self.now;
-            self.generators.seed(lane, self.walk.course.key, trial);
-            self.y.iter_mut().for_each(|y| y[lane] = R::ZERO);
-            self.deadline = self.deadline.min(self.now.saturating_add(self.walk.course.max_steps));
+            let under_way = from.and_then(|from| self.walk.read(&from).ok().map(|state| (from.steps, state)));
+            match under_way {
+                None => {
+                    self.generators.seed(lane, self.walk.course.key, trial);
+                    self.y.iter_mut().for_each(|y| y[lane] = R::ZERO);
+                }
+                Some((steps, (generator, state))) => {
+                    self.began[lane] -= steps;
+                    self.generators.set(lane, generator);
+                    self.y.iter_mut().zip(state).for_each(|(y, state)| y[lane] = state);
+                }
+            }
+            self.deadline = self.deadline.min(self.began[lane].saturating_add(self.walk.course.max_steps));
         }
+    }
+
+    /// A trial under way. Where d is odd, the coordinate beyond stays 0 and is not written.
+    fn write(&self, lane: usize) -> Checkpoint {
+        let mut writer = Writer::new(R::KIND, self.walk.checkpoint_bytes());
+        writer.put_all(self.generators.get(lane));
+        writer.put_all(self.y.iter().take(self.walk.course.units.len()).map(|y| y[lane]));
+        let (trial, steps) = (self.trials[lane], self.now - self.began[lane]);
+        Checkpoint { trial, steps, state: writer.into_bytes() }
     }
 
     /// Ends those of the suspected trials that have left, and those that have reached `max_steps`; their lanes are free

@@ -7,9 +7,11 @@
 //! | `chain` | one trial on a perceptron, in f32 |
 //! | `gaussian` | its steps along the full gradient, with noise of a covariance |
 //! | `correction` | the boundary drawn in, for chains |
+//! | `checkpoint` | trials under way, as bytes |
 //! | `scalar` | one trial on any landscape, in f64 |
 
 pub(crate) mod chain;
+mod checkpoint;
 pub(crate) mod correction;
 pub(crate) mod force;
 pub(crate) mod gaussian;
@@ -17,6 +19,8 @@ pub(crate) mod lanes;
 pub(crate) mod noise;
 pub(crate) mod real;
 pub(crate) mod scalar;
+
+pub use checkpoint::{Checkpoint, CheckpointError, Start};
 
 /// What a trial came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -74,8 +78,8 @@ impl TrialRecord {
 
 /// Where a walker takes its trials from; many walkers may share one.
 pub trait Queue: Sync {
-    /// The next trial that nobody has begun.
-    fn next(&self) -> Option<u64>;
+    /// The next trial that nobody is at.
+    fn next(&self) -> Option<Start>;
 }
 
 /// What a walker did in one go.
@@ -94,6 +98,15 @@ pub trait Simulation: Send + Sync {
 
     /// A walker for one thread.
     fn walker(&self) -> Box<dyn Walker + '_>;
+
+    /// Whether a walker of this cell can go on from there. Checkpoints come off a wire or a disk.
+    ///
+    /// # Errors
+    /// If it is not of this cell's kind of walk and dimension, or holds numbers that cannot be.
+    fn check(&self, checkpoint: &Checkpoint) -> Result<(), CheckpointError>;
+
+    /// The size of a checkpoint's state, in bytes.
+    fn checkpoint_bytes(&self) -> usize;
 }
 
 /// Walks trials of a cell on one thread.
@@ -101,6 +114,12 @@ pub trait Walker: Send {
     /// Goes on for about a millisecond with the trials it has, and with new ones from `queue` as it is free for them.
     /// Those that end are added to `finished`.
     fn advance(&mut self, queue: &dyn Queue, finished: &mut Vec<TrialRecord>) -> Advance;
+
+    /// Adds the trials it has in hand, as they are; it goes on with them.
+    fn checkpoint(&self, into: &mut Vec<Checkpoint>);
+
+    /// Gives up the trials in hand for which `leaves` is true, and adds them as they were last.
+    fn release(&mut self, leaves: &dyn Fn(u64) -> bool, into: &mut Vec<Checkpoint>);
 }
 
 /// The sign and payload of a NaN differ between instruction sets; in the dataset there is one NaN.
@@ -108,6 +127,8 @@ fn one_nan(value: f64) -> f64 {
     if value.is_nan() { f64::NAN } else { value }
 }
 
+#[cfg(test)]
+mod suspension;
 #[cfg(test)]
 mod systems;
 #[cfg(test)]

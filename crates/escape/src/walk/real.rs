@@ -1,9 +1,12 @@
 //! The number a lane's state is kept in: f32, or f64 with normals at the resolution of f32.
 
+use super::checkpoint::Word;
 use crate::simd::{LANES, Simd};
 
 /// f32 or f64, sixteen at a time.
-pub(crate) trait Real: Copy + Send + Sync + 'static {
+pub(crate) trait Real: Word + Into<f64> + Send + Sync + 'static {
+    /// What tells its states from others.
+    const KIND: u8;
     /// Sixteen of them in registers.
     type Lanes<S: Simd>: Copy;
     /// θ*.
@@ -29,6 +32,7 @@ pub(crate) trait Real: Copy + Send + Sync + 'static {
 }
 
 impl Real for f32 {
+    const KIND: u8 = 0x11;
     type Lanes<S: Simd> = S::F;
     const ZERO: Self = 0.0;
 
@@ -65,6 +69,7 @@ impl Real for f32 {
 }
 
 impl Real for f64 {
+    const KIND: u8 = 0x12;
     type Lanes<S: Simd> = S::D;
     const ZERO: Self = 0.0;
 

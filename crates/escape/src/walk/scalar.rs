@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Advance, Outcome, Queue, Simulation, TrialRecord, Walker, one_nan};
+use super::checkpoint::{Reader, Writer, check_steps};
+use super::{Advance, Checkpoint, CheckpointError, Outcome, Queue, Simulation, TrialRecord, Walker, one_nan};
 use crate::domain::Boundary;
 use crate::dynamics::{State, Step};
 use crate::landscape::Landscape;
@@ -30,6 +31,15 @@ impl<L: Landscape, S: Step<L>> Simulation for ScalarWalk<L, S> {
         1
     }
 
+    fn check(&self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
+        let zeros = vec![0.0; self.landscape.dim()];
+        self.read(checkpoint, &mut zeros.clone(), &mut zeros.clone()).map(|_| ())
+    }
+
+    fn checkpoint_bytes(&self) -> usize {
+        1 + size_of::<[u64; 2]>() + 2 * self.landscape.dim() * size_of::<f64>()
+    }
+
     fn walker(&self) -> Box<dyn Walker + '_> {
         const WORK_BETWEEN_LOOKS: u64 = 1 << 20;
         Box::new(ScalarWalker {
@@ -41,6 +51,22 @@ impl<L: Landscape, S: Step<L>> Simulation for ScalarWalk<L, S> {
             steps: 0,
             slice: (WORK_BETWEEN_LOOKS / self.step.work(&self.landscape).max(1)).clamp(1, 1 << 16),
         })
+    }
+}
+
+/// What tells its states from others.
+const KIND: u8 = 0x31;
+
+impl<L: Landscape, S: Step<L>> ScalarWalk<L, S> {
+    /// Reads x and z of a trial under way; its stream.
+    fn read(&self, checkpoint: &Checkpoint, x: &mut [f64], z: &mut [f64]) -> Result<Stream, CheckpointError> {
+        check_steps(checkpoint.steps, self.max_steps)?;
+        let mut reader = Reader::new(KIND, &checkpoint.state)?;
+        let drawn = [reader.take()?, reader.take()?];
+        reader.take_finite(x)?;
+        reader.take_finite(z)?;
+        reader.end()?;
+        Ok(Stream::resumed(self.key, checkpoint.trial, drawn))
     }
 }
 
@@ -71,15 +97,39 @@ impl<L: Landscape, S: Step<L>> Walker for ScalarWalker<'_, L, S> {
         }
         Advance { steps: self.slice - left, idle: self.trial.is_none() && left > 0 }
     }
+
+    fn checkpoint(&self, into: &mut Vec<Checkpoint>) {
+        into.extend(self.trial.map(|trial| self.write(trial)));
+    }
+
+    fn release(&mut self, leaves: &dyn Fn(u64) -> bool, into: &mut Vec<Checkpoint>) {
+        let leaving = self.trial.take_if(|trial| leaves(*trial));
+        into.extend(leaving.map(|trial| self.write(trial)));
+    }
 }
 
 impl<L: Landscape, S: Step<L>> ScalarWalker<'_, L, S> {
     fn begin(&mut self, queue: &dyn Queue) -> Option<u64> {
-        let trial = queue.next()?;
-        self.state.restart(Stream::new(self.walk.key, trial));
+        let start = queue.next()?;
+        self.trial = Some(start.trial);
         self.steps = 0;
-        self.trial = Some(trial);
+        let State { x, z, stream, .. } = &mut self.state;
+        match start.from.map(|from| (from.steps, self.walk.read(&from, x, z))) {
+            Some((steps, Ok(resumed))) => {
+                *stream = resumed;
+                self.steps = steps;
+            }
+            Some((_, Err(_))) | None => self.state.restart(Stream::new(self.walk.key, start.trial)),
+        }
         self.trial
+    }
+
+    fn write(&self, trial: u64) -> Checkpoint {
+        let mut writer = Writer::new(KIND, self.walk.checkpoint_bytes());
+        writer.put_all(self.state.stream.drawn());
+        writer.put_all(self.state.x.iter().copied());
+        writer.put_all(self.state.z.iter().copied());
+        Checkpoint { trial, steps: self.steps, state: writer.into_bytes() }
     }
 
     /// Goes on for so many steps, at least one. The record, if the trial ended.

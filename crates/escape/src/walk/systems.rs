@@ -18,7 +18,7 @@ use crate::simd::Isa;
 const HESSIAN: Covariance = Covariance::Hessian;
 const IDENTITY: Covariance = Covariance::Identity;
 
-fn cell(landscape: AnyLandscape, domain: Domain, dynamics: Dynamics) -> CellProblem {
+pub(super) fn cell(landscape: AnyLandscape, domain: Domain, dynamics: Dynamics) -> CellProblem {
     CellProblem {
         landscape,
         domain,
@@ -32,16 +32,16 @@ fn cell(landscape: AnyLandscape, domain: Domain, dynamics: Dynamics) -> CellProb
     }
 }
 
-fn quadratic(eigenvalues: &[f64]) -> AnyLandscape {
+pub(super) fn quadratic(eigenvalues: &[f64]) -> AnyLandscape {
     AnyLandscape::Quadratic(Arc::new(Quadratic::new(eigenvalues.to_vec()).expect("positive")))
 }
 
-fn wells() -> [AnyLandscape; 2] {
+pub(super) fn wells() -> [AnyLandscape; 2] {
     [Well::double(0.1, 0.5, &[0.7]), Well::quartic(&[1.0, 0.7], -0.5)]
         .map(|well| AnyLandscape::Well(Arc::new(well.expect("sound"))))
 }
 
-fn regression() -> AnyLandscape {
+pub(super) fn regression() -> AnyLandscape {
     let mut stream = Stream::new(StreamKey::derive(4, 5), 6);
     let inputs = (0..200 * 3).map(|_| stream.normal()).collect();
     let labels = (0..200).map(|i| i % 3).collect();
@@ -50,7 +50,7 @@ fn regression() -> AnyLandscape {
     AnyLandscape::Regression(Arc::new(LinearRegression::new(&examples, design).expect("it can be fitted")))
 }
 
-fn levy(covariance: Covariance, stability: f64, coordinates: Coordinates) -> Dynamics {
+pub(super) fn levy(covariance: Covariance, stability: f64, coordinates: Coordinates) -> Dynamics {
     Dynamics::LevySgd { covariance, stability, coordinates }
 }
 

@@ -11,7 +11,7 @@ mod error;
 mod target;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use arguments::ConnectArguments;
 pub use error::{ConnectError, ConnectErrorKind};
@@ -41,6 +41,19 @@ impl Coordinator {
     /// One that listens in plain text on this machine's loopback: that of `taugrid run`, in the very process.
     pub fn local(address: SocketAddr) -> Self {
         Self { place: Place::Url(format!("http://{address}")), own: None, insecure: false }
+    }
+
+    /// One that has written, or will write, this access file.
+    pub fn by_access_file(path: PathBuf) -> Self {
+        Self { place: Place::AccessFile(path), own: None, insecure: false }
+    }
+
+    /// The access file that says where it is, if it is one that says it.
+    pub fn access_file(&self) -> Option<&Path> {
+        match &self.place {
+            Place::AccessFile(path) => Some(path),
+            Place::Url(_) => None,
+        }
     }
 
     /// Where to dial now. Reads the access file and the PEM files, if there are any.

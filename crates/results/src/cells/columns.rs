@@ -27,6 +27,7 @@
 //! | `clipped_weight` | float64, null | | the share of H that was clipped to make it a covariance |
 //! | `quasipotential`, `quasipotential_method` | float64, string, null | | V0 |
 //! | `exact_mean_exit_time`, `exact_method` | float64, string, null | time | the mean itself, computed |
+//! | `precision_reached` | boolean, null | | whether the precision that the sweep asks for was reached; null where trials are fixed |
 
 use std::sync::{Arc, LazyLock};
 
@@ -72,7 +73,7 @@ macro_rules! column {
     };
 }
 
-const COLUMNS: [Column; 33] = [
+const COLUMNS: [Column; 34] = [
     column!(Real effective.lambda_max),
     column!(MaybeReal effective.lambda_min),
     column!(MaybeReal effective.trace),
@@ -107,6 +108,7 @@ const COLUMNS: [Column; 33] = [
     column!(MaybeWord effective.quasipotential_method),
     column!(MaybeReal effective.exact_mean_exit_time),
     column!(MaybeWord effective.exact_method),
+    column!(MaybeFlag precision_reached),
 ];
 
 impl Column {

@@ -38,6 +38,7 @@ fn summaries() -> Vec<CellSummary> {
                 total_steps: 123_450 + index as u64,
                 drift: (index % 2 == 0).then_some(index == 2),
                 ks_p: some(0.3),
+                precision_reached: (index % 2 == 1).then_some(index == 3),
             }
         })
         .collect()
@@ -70,7 +71,7 @@ fn the_columns_are_those_of_the_design() {
                     exits censored diverged mean_exit_steps mean_exit_time lower upper std median total_steps \
                     gradient_norm drift unstable ks_p exponent_freidlin_wentzell exponent_paper substeps stability \
                     depth_method noise_trace noise_alignment noise_distance clipped_weight quasipotential \
-                    quasipotential_method exact_mean_exit_time exact_method";
+                    quasipotential_method exact_mean_exit_time exact_method precision_reached";
     assert_eq!(fields.join(" "), expected);
 }
 

@@ -11,7 +11,7 @@ use crate::testing::{SWEEP as TEXT, all_rows, all_same, cells, in_memory, other_
 fn a_folder_holds_what_the_design_says_and_opens_again() {
     let folder = tempfile::tempdir().expect("a folder");
     let cells = cells(4);
-    let create = || Dataset::create_or_resume(folder.path(), TEXT, "test", &physics(), &cells, 100);
+    let create = || Dataset::create_or_resume(folder.path(), TEXT, "test", &physics(), &cells, Demand::Fixed(100));
     let mut dataset = create().expect("new");
     let info = dataset.append(rows(&cells[..2], 0..100)).expect("appended");
     assert_eq!((info.rows, info.duplicates), (200, 0));
@@ -66,8 +66,8 @@ fn another_physics_is_a_mismatch_with_its_differences() {
     dataset.append(rows(&cells, 0..10)).expect("appended");
     let before = memory.files();
     let store: Arc<dyn Store> = memory.clone();
-    let error =
-        Dataset::create_or_resume_in(store, "seed: 8", "test", &other_physics(), &cells, 10).expect_err("another seed");
+    let error = Dataset::create_or_resume_in(store, "seed: 8", "test", &other_physics(), &cells, Demand::Fixed(10))
+        .expect_err("another seed");
     let DatasetError::Mismatch { differences } = &error else { panic!("{error}") };
     assert_eq!(*differences, ["seed: 7 there, 8 here"]);
     assert!(error.is_damaged_or_mismatched());
@@ -86,7 +86,8 @@ fn a_sweep_grows_in_place() {
 
     let store: Arc<dyn Store> = memory;
     let mut dataset =
-        Dataset::create_or_resume_in(store.clone(), "more", "test", &physics(), &cells, 20).expect("the same physics");
+        Dataset::create_or_resume_in(store.clone(), "more", "test", &physics(), &cells, Demand::Fixed(20))
+            .expect("the same physics");
     assert_eq!(store.read("sweep.yaml").expect("there"), b"more");
     let missing = dataset.missing();
     assert_eq!(missing[&cells[0].key], std::iter::once(10..20).collect());

@@ -5,6 +5,7 @@
 //! | `name` | a part's name, which carries a hash of its bytes |
 //! | `write` | sorted rows → the bytes of a part |
 //! | `read` | a stored part: its footer, its rows |
+//! | `ends` | how its trials ended, without the rest of its rows |
 //!
 //! A part's footer says what it covers, so that opening a dataset reads footers alone:
 //!
@@ -15,6 +16,7 @@
 //! | `taugrid.ranges` | `{"cell": [[first trial, end], …], …}`, in key order |
 //! | `taugrid.ranges.sha256` | the first 16 hex digits of that text's SHA-256 |
 
+mod ends;
 mod name;
 mod read;
 mod write;

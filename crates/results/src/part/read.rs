@@ -173,7 +173,7 @@ fn groups_of(metadata: &ParquetMetaData, indices: &Range<u64>) -> (Vec<usize>, u
 }
 
 /// The store's own word if the file could not be read, damage if it could.
-fn unread(name: &PartName, error: ParquetError) -> DatasetError {
+pub(super) fn unread(name: &PartName, error: ParquetError) -> DatasetError {
     match error {
         ParquetError::External(error) => match error.downcast::<StoreError>() {
             Ok(error) => DatasetError::Store(*error),
@@ -184,14 +184,14 @@ fn unread(name: &PartName, error: ParquetError) -> DatasetError {
 }
 
 /// A file of a store, for the Parquet reader.
-struct StoredFile {
+pub(super) struct StoredFile {
     store: Arc<dyn Store>,
     name: String,
     size: u64,
 }
 
 impl StoredFile {
-    fn open(store: &Arc<dyn Store>, name: &str) -> Result<Self, StoreError> {
+    pub(super) fn open(store: &Arc<dyn Store>, name: &str) -> Result<Self, StoreError> {
         let size = store.size(name)?;
         Ok(Self { store: store.clone(), name: name.to_string(), size })
     }

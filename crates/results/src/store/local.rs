@@ -159,6 +159,15 @@ impl Store for LocalStore {
         deleted.map_err(|error| StoreError::from_io(name, error))
     }
 
+    fn remove_folder(&self, folder: &str) -> Result<(), StoreError> {
+        match fs::remove_dir(self.path(folder)?) {
+            Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => {
+                Err(StoreError::from_io(folder, error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn remove_leftovers(&self, folders: &[&str]) -> Result<(), StoreError> {
         for folder in [""].iter().chain(folders) {
             let folder = self.root.join(folder);

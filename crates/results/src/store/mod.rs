@@ -72,6 +72,15 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// [`StoreErrorKind::NotFound`] if it is not there.
     fn delete(&self, name: &str) -> Result<(), StoreError>;
 
+    /// Removes a folder that holds nothing, if there is one. Where folders are only parts of names, there is nothing to do.
+    ///
+    /// # Errors
+    /// If it is there, empty, and cannot be removed.
+    fn remove_folder(&self, folder: &str) -> Result<(), StoreError> {
+        let _ = folder;
+        Ok(())
+    }
+
     /// Removes what a writer that was killed left half written, here and in `folders`. For the one writer alone.
     ///
     /// # Errors

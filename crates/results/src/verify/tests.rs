@@ -83,7 +83,8 @@ fn files_that_do_not_belong_are_named() {
     let cells = cells(3);
     let store: Arc<dyn Store> = other.clone();
     let mut dataset =
-        Dataset::create_or_resume_in(store, "", "other", &other_physics(), &cells, 20).expect("a new dataset");
+        Dataset::create_or_resume_in(store, "", "other", &other_physics(), &cells, taugrid_sweep::Demand::Fixed(20))
+            .expect("a new dataset");
     let name = dataset.append(rows(&cells, 15..20)).expect("appended").name.expect("a part");
     memory.put(&name, &other.read(&name).expect("there")).expect("put");
     let report = verify(&memory);

@@ -10,6 +10,7 @@
 //! | [`domain`] | balls and sublevel sets |
 //! | [`dtype`] | f32 or f64 |
 //! | [`dynamics`] | the stepping rules |
+//! | [`precision`] | how many trials: so many, or as many as it takes |
 //! | [`range`] | `{from, to, points, spacing}` |
 //! | [`training`] | the runs of `taugrid train` |
 //! | [`grid`] | the axes α, β, η, B and their combination |
@@ -22,6 +23,7 @@ mod dynamics;
 mod grid;
 mod landscape;
 mod mlp;
+mod precision;
 mod range;
 mod regression;
 mod training;
@@ -33,6 +35,7 @@ pub use dynamics::{Coordinates, Covariance, DynamicsSpec};
 pub use grid::{Grid, Point};
 pub use landscape::LandscapeSpec;
 pub use mlp::{Activation, Loss, MinimumSpec, MlpSpec};
+pub use precision::{Demand, Precision};
 pub use regression::RegressionSpec;
 pub use training::{SharpnessSpec, TrainingSpec};
 
@@ -42,4 +45,5 @@ pub(crate) use dynamics::read_list as read_dynamics;
 pub(crate) use grid::{Axes, MAX_CELLS, read as read_grid};
 pub(crate) use landscape::read as read_landscape;
 pub(crate) use mlp::{MAX_PARAMETERS, SEED};
+pub(crate) use precision::{MAX_TRIALS, read as read_demand};
 pub(crate) use training::read as read_training;

@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod compact;
+pub(crate) mod control;
 pub(crate) mod plan;
 pub(crate) mod quasipotential;
 pub(crate) mod report;

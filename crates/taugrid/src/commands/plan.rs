@@ -24,20 +24,28 @@ pub(crate) fn run(path: &Path, as_json: bool) -> Result<Exit, Failure> {
     let prediction = predict(&sweep, &cells);
     // To a program a part of the sweep is no prediction.
     let whole = prediction.filter(|prediction| prediction.unknown == 0);
-    let trials = cells.len() as u64 * sweep.trials;
+    let trials = cells.len() as u64 * sweep.most_trials();
+    let typical = sweep.demand.precision().map(|precision| precision.typical());
     if as_json {
         print(json!({
             "name": sweep.name,
             "sweep": sweep.physics().sweep_id(),
             "cells": cells.len(),
             "trials": trials,
+            "typical_trials": typical.map(|typical| typical * cells.len() as u64),
             "predicted_steps": whole.map(|prediction| prediction.steps),
             "predicted_core_seconds": whole.map(Prediction::core_seconds),
             "cell_keys": cells.iter().map(|cell| cell.key.to_string()).collect::<Vec<_>>(),
         }))?;
         return Ok(Exit::Done);
     }
-    print(format_args!("{}: {} cells, {} trials", sweep.name, HumanCount(cells.len() as u64), HumanCount(trials)))?;
+    let most = if typical.is_some() { "at most " } else { "" };
+    print(format_args!(
+        "{}: {} cells, {most}{} trials",
+        sweep.name,
+        HumanCount(cells.len() as u64),
+        HumanCount(trials)
+    ))?;
     match prediction {
         Some(prediction) => {
             let threads = default_threads().get();
@@ -59,6 +67,14 @@ pub(crate) fn run(path: &Path, as_json: bool) -> Result<Exit, Failure> {
             trials as f64 * sweep.max_steps as f64,
             HumanCount(sweep.max_steps)
         ))?,
+    }
+    if let Some(typical) = typical {
+        let share = 100.0 * typical as f64 / sweep.most_trials() as f64;
+        print(format_args!(
+            "that is for so many trials; a cell stops at its precision, which takes {} trials ({share:.1} % of that) where exit \
+             times are exponential",
+            HumanCount(typical)
+        ))?;
     }
     Ok(Exit::Done)
 }
@@ -105,7 +121,7 @@ fn predict(sweep: &Sweep, cells: &[Cell]) -> Option<Prediction> {
     facts.find_exact(cells);
     let known: Vec<f64> = cells.iter().filter_map(|cell| mean_steps(cell, &physics, &facts)).collect();
     let unknown = cells.len() - known.len();
-    let steps = known.iter().sum::<f64>() * sweep.trials as f64;
+    let steps = known.iter().sum::<f64>() * sweep.most_trials() as f64;
     (!known.is_empty()).then_some(Prediction { steps, dim: dim as f64, unknown })
 }
 

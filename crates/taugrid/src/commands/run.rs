@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use taugrid_coordinator::{Ending, Progress, SweepDirectory, directory, serve};
+use taugrid_coordinator::{Ending, Progress, SetAside, SweepDirectory, directory, serve};
 use taugrid_process::connect::Coordinator;
 use taugrid_process::exit::{Exit, Failure};
 use taugrid_process::listen::Listener;
@@ -17,7 +17,6 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::print;
 use crate::progress;
 
 pub(crate) struct Options {
@@ -44,13 +43,13 @@ pub(crate) fn run(options: &Options) -> Result<Exit, Failure> {
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(Failure::internal)?;
         let address = listener.local_addr().map_err(Failure::internal)?;
         let (sender, watched) = watch::channel(Progress::default());
-        // Ends with the run, whatever ends that first: a signal, or a worker that fails.
-        let ending = stop.child_token();
-        let mut workers = start_workers(options, &Coordinator::local(address), &ending);
+        let mut workers = start_workers(options, &Coordinator::local(address), &stop);
         let bar = tokio::spawn(progress::show(directory.name().to_owned(), watched));
+        // A signal stops the workers, which hand over what they have; the coordinator stops when they have gone.
+        let ending = CancellationToken::new();
         let serving = serve(&directory, dataset, Listener::plain(listener), sender, ending.clone());
         let watching = async {
-            let failure = first_failure(&mut workers).await;
+            let failure = until_stopped(&mut workers, &stop).await;
             ending.cancel();
             failure
         };
@@ -67,6 +66,7 @@ pub(crate) fn run(options: &Options) -> Result<Exit, Failure> {
             eprintln!("interrupted; `taugrid run {}` resumes", options.sweep.display());
             Ok(Exit::Interrupted)
         }
+        Ending::Incomplete(set_aside) => Err(SetAside::explain(&set_aside)),
         Ending::Finished => {
             let summaries = directory.finish(dataset)?;
             show(directory.name(), &out, &summaries)?;
@@ -75,24 +75,21 @@ pub(crate) fn run(options: &Options) -> Result<Exit, Failure> {
     }
 }
 
+type Workers = JoinSet<Result<life::Ending, life::WorkerError>>;
+
 /// The local workers: the very ones that run on a cluster, with the machine's threads shared out among them.
-fn start_workers(
-    options: &Options,
-    coordinator: &Coordinator,
-    stop: &CancellationToken,
-) -> JoinSet<Result<life::Ending, life::WorkerError>> {
+fn start_workers(options: &Options, coordinator: &Coordinator, stop: &CancellationToken) -> Workers {
     let threads = options.threads.unwrap_or_else(life::default_threads).get();
     let count = options.local_workers.get();
     let mut workers = JoinSet::new();
     for index in 0..count {
         let share = threads / count + usize::from(index < threads % count);
         let worker = life::Options {
-            coordinator: coordinator.clone(),
             name: format!("local-{index}"),
             threads: NonZeroUsize::new(share).unwrap_or(NonZeroUsize::MIN),
-            cache: life::default_cache(),
             patience: Duration::from_secs(30),
             leave_with_coordinator: true,
+            ..life::Options::new(coordinator.clone())
         };
         let stop = stop.clone();
         workers.spawn(async move { life::run(&worker, &stop).await });
@@ -103,29 +100,31 @@ fn start_workers(
 /// Waits for `serving` to end in order, and gives what it gave; beside it a worker's failure, if there was one before.
 async fn until_served<T>(
     serving: impl Future<Output = T>,
-    watching: impl Future<Output = Failure>,
+    watching: impl Future<Output = Option<Failure>>,
 ) -> (T, Option<Failure>) {
     let mut serving = std::pin::pin!(serving);
     tokio::select! {
         served = &mut serving => (served, None),
-        failure = watching => (serving.await, Some(failure)),
+        failure = watching => (serving.await, failure),
     }
 }
 
-/// The failure of the first worker that fails; waits for ever if none does.
-async fn first_failure(workers: &mut JoinSet<Result<life::Ending, life::WorkerError>>) -> Failure {
+/// Waits until all workers have gone because they were asked to, or until the first fails, and gives its failure.
+async fn until_stopped(workers: &mut Workers, stop: &CancellationToken) -> Option<Failure> {
     while let Some(ended) = workers.join_next().await {
         let error = match ended {
             Ok(Ok(_)) => continue,
             Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),
         };
-        return Failure::internal(format!("a local worker failed: {error}"));
+        return Some(Failure::internal(format!("a local worker failed: {error}")));
     }
-    std::future::pending().await
+    // They may all have gone because the sweep is finished: then the coordinator ends by itself.
+    stop.cancelled().await;
+    None
 }
 
 fn show(name: &str, out: &Path, summaries: &[CellSummary]) -> Result<(), Failure> {
-    print(taugrid_analysis::table::cell_table(summaries))?;
+    super::report::show(summaries)?;
     super::report::write(name, out, summaries)
 }

@@ -8,9 +8,13 @@ use std::time::Duration;
 use clap::Parser;
 use taugrid_process::connect::ConnectArguments;
 use taugrid_process::exit::{Exit, Failure, conclude};
+use taugrid_worker::duration;
 use taugrid_worker::life::{self, Ending, Options, WorkerError};
 
 /// Dials a coordinator, runs the trials it leases on all cores, and streams their exit times back.
+///
+/// Asked to stop (SIGTERM, SIGINT) it hands back what it has within the grace, so that others go on mid-trial; a second
+/// signal ends it at once.
 ///
 /// Exit codes: 0 the sweep is finished, 1 internal error, 2 bad usage or a coordinator of another release,
 /// 3 stopped before the end of the sweep, or the coordinator could not be reached any more.
@@ -31,6 +35,22 @@ struct Arguments {
     /// Seconds to go on trying while the coordinator cannot be reached.
     #[arg(long, default_value_t = 300)]
     patience: u64,
+    /// Seconds to hand back what it has in when asked to stop.
+    #[arg(long, default_value_t = 25, value_name = "SECONDS")]
+    grace: u64,
+    /// Stop by itself, `grace` ahead of so long after the start: 5400, 90m, 2h30m, or as Slurm writes it, [D-]HH:MM:SS or
+    /// MM:SS.
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    time_limit: Option<Duration>,
+    /// Seconds after which a trial in hand is shown to the coordinator, and again after as many, so that a worker that is
+    /// killed loses no more of it; 0: never.
+    #[arg(long, default_value_t = 120, value_name = "SECONDS")]
+    checkpoint_every: u64,
+    /// Where finished rows go that memory is not to hold while the coordinator is away, and what could not be handed back
+    /// at the end: the next worker of the same sweep with the same folder hands it over. By default, rows go to a folder of
+    /// the cache's and nothing is left.
+    #[arg(long, value_name = "DIR")]
+    spill: Option<PathBuf>,
 }
 
 #[tokio::main]
@@ -42,18 +62,35 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     life::check_instruction_set().map_err(Failure::usage)?;
     let stop = taugrid_process::signals::stop_token().map_err(Failure::internal)?;
-    let options = Options {
-        coordinator: arguments.coordinator.coordinator()?,
-        name: arguments.name.unwrap_or_else(life::default_name),
-        threads: arguments.threads.unwrap_or_else(life::default_threads),
-        cache: arguments.cache.unwrap_or_else(life::default_cache),
-        patience: Duration::from_secs(arguments.patience),
-        leave_with_coordinator: false,
-    };
-    match life::run(&options, &stop).await {
+    match life::run(&arguments.options()?, &stop).await {
         Ok(Ending::Finished) => Ok(Exit::Done),
         Ok(Ending::Stopped) => Ok(Exit::Interrupted),
         Err(error) => Err(explain(&error)),
+    }
+}
+
+impl Arguments {
+    fn options(self) -> Result<Options, Failure> {
+        let coordinator = self.coordinator.coordinator()?;
+        let grace = Duration::from_secs(self.grace);
+        if self.time_limit.is_some_and(|limit| limit <= grace) {
+            return Err(Failure::usage(format!(
+                "the worker stops --grace ({} s) ahead of --time-limit, which is no longer than that",
+                self.grace
+            )));
+        }
+        let defaults = Options::new(coordinator);
+        Ok(Options {
+            name: self.name.unwrap_or(defaults.name),
+            threads: self.threads.unwrap_or(defaults.threads),
+            cache: self.cache.unwrap_or(defaults.cache),
+            patience: Duration::from_secs(self.patience),
+            grace,
+            time_limit: self.time_limit,
+            checkpoint_every: (self.checkpoint_every > 0).then(|| Duration::from_secs(self.checkpoint_every)),
+            spill: self.spill,
+            ..defaults
+        })
     }
 }
 
@@ -62,6 +99,8 @@ fn explain(error: &WorkerError) -> Failure {
         WorkerError::Connect(connect) => Failure { exit: connect.exit(), message: error.to_string() },
         WorkerError::Incompatible(_) | WorkerError::OtherSweep(_) => Failure::usage(error),
         WorkerError::Broken(_) => Failure::interrupted(error),
-        WorkerError::Protocol(_) | WorkerError::Rows(_) | WorkerError::Threads(_) => Failure::internal(error),
+        WorkerError::Protocol(_) | WorkerError::Rows(_) | WorkerError::Spill(_) | WorkerError::Threads(_) => {
+            Failure::internal(error)
+        }
     }
 }

@@ -172,6 +172,27 @@ impl<'a> Chain<'a> {
         self.isa.run(Walk { network, buffers, tiles, batches, steps, drift, bound })
     }
 
+    /// z to the bit, as the chain keeps it: with [`Chain::read_state`] another one goes on from there.
+    pub(crate) fn state(&self) -> impl Iterator<Item = f32> {
+        self.buffers.z.iter().chain(&self.buffers.bias).flat_map(|row| row.0)
+    }
+
+    /// How many numbers [`Chain::state`] has.
+    pub(crate) fn state_len(network: &Network) -> usize {
+        LANES * (network.layout.zeros().len() + network.layout.class_planes())
+    }
+
+    /// Goes to where a chain was whose [`Chain::state`] this is.
+    ///
+    /// # Panics
+    /// Unless it has as many numbers.
+    pub(crate) fn read_state(&mut self, state: &[f32]) {
+        let (rows, rest) = state.as_chunks::<LANES>();
+        let Buffers { z, bias, .. } = &mut self.buffers;
+        assert!(rest.is_empty() && rows.len() == z.len() + bias.len(), "a state of another shape");
+        z.iter_mut().chain(bias).zip(rows).for_each(|(row, state)| row.0 = *state);
+    }
+
     /// L(θ* + z) − L(θ*) over all examples, both in f32 as the steps are; of the order of 10⁻⁷ L right. NaN or infinite
     /// where the loss is.
     pub fn excess_loss(&mut self) -> f64 {

@@ -1,0 +1,116 @@
+//! What goes out to one worker: messages as they are, and checkpoints, which are read from the store on their way.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use taugrid_results::{CellKey, Checkpoints, encode_checkpoints};
+use taugrid_wire::CHECKPOINT_BATCH_BYTES;
+use taugrid_wire::v1::{self, CoordinatorMessage, coordinator_message::Kind, farewell::Reason};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt};
+use tonic::Status;
+use tracing::warn;
+
+/// Messages that may wait for one worker. One that leaves more unread is not well: its stream ends.
+const LINE: usize = 1 << 13;
+
+/// The way to one worker. Dropping the last of them closes the worker's stream.
+#[derive(Clone)]
+pub(crate) struct Outgoing(mpsc::Sender<Item>);
+
+/// The way to one worker, for somebody who does not keep it open.
+pub(crate) struct WeakOutgoing(mpsc::WeakSender<Item>);
+
+enum Item {
+    Message(Kind),
+    Checkpoints(CellKey, Vec<u64>),
+}
+
+/// The two ends of the way to a worker.
+pub(crate) fn outgoing(
+    checkpoints: Arc<Checkpoints>,
+) -> (Outgoing, impl Stream<Item = Result<CoordinatorMessage, Status>> + Send) {
+    let (sender, items) = mpsc::channel(LINE);
+    let messages = ReceiverStream::new(items)
+        .then(move |item| {
+            let checkpoints = Arc::clone(&checkpoints);
+            async move {
+                match item {
+                    Item::Message(kind) => Some(kind),
+                    Item::Checkpoints(cell, trials) => load(checkpoints, cell, trials).await,
+                }
+            }
+        })
+        .filter_map(|kind| kind.map(|kind| Ok(CoordinatorMessage { kind: Some(kind) })));
+    (Outgoing(sender), messages)
+}
+
+/// Checkpoints are a saving: where they cannot be read, their trials begin anew.
+async fn load(checkpoints: Arc<Checkpoints>, cell: CellKey, trials: Vec<u64>) -> Option<Kind> {
+    let loaded = tokio::task::spawn_blocking(move || checkpoints.load(cell, &trials)).await.ok()?;
+    match loaded {
+        Ok(batch) if batch.is_empty() => None,
+        // What came as one batch, or several, makes one.
+        Ok(batch) => Some(Kind::Checkpoints(v1::Checkpoints { batch: encode_checkpoints(&batch) })),
+        Err(error) => {
+            warn!("trials begin anew: {error}");
+            None
+        }
+    }
+}
+
+impl Outgoing {
+    /// Sends to the worker; whether there is room. A stream that is gone will be reported by the service as such.
+    #[must_use]
+    pub(crate) fn send(&self, kind: Kind) -> bool {
+        self.put(Item::Message(kind))
+    }
+
+    /// Sends a lease, and before it the checkpoints of its trials, if there are any; whether there is room.
+    #[must_use]
+    pub(crate) fn lease(
+        &self,
+        lease: v1::Lease,
+        cell: CellKey,
+        trials: &Range<u64>,
+        checkpoints: &Checkpoints,
+    ) -> bool {
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        for (trial, size) in checkpoints.within(cell, trials) {
+            if bytes + size > CHECKPOINT_BATCH_BYTES && !batch.is_empty() {
+                if !self.put(Item::Checkpoints(cell, std::mem::take(&mut batch))) {
+                    return false;
+                }
+                bytes = 0;
+            }
+            batch.push(trial);
+            bytes += size;
+        }
+        (batch.is_empty() || self.put(Item::Checkpoints(cell, batch))) && self.send(Kind::Lease(lease))
+    }
+
+    fn put(&self, item: Item) -> bool {
+        !matches!(self.0.try_send(item), Err(mpsc::error::TrySendError::Full(_)))
+    }
+
+    /// The same way, not kept open.
+    pub(crate) fn downgrade(&self) -> WeakOutgoing {
+        WeakOutgoing(self.0.downgrade())
+    }
+}
+
+impl WeakOutgoing {
+    /// Says farewell, if the stream is open.
+    pub(crate) fn farewell(&self, reason: Reason, detail: String) {
+        if let Some(sender) = self.0.upgrade() {
+            let _ = Outgoing(sender).send(farewell(reason, detail));
+        }
+    }
+}
+
+/// A farewell.
+pub(crate) fn farewell(reason: Reason, detail: String) -> Kind {
+    Kind::Farewell(v1::Farewell { reason: reason.into(), detail })
+}
