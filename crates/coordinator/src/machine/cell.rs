@@ -248,6 +248,36 @@ impl CellState {
         Some(shard)
     }
 
+    /// That each trial is in one place; else what is wrong. `leased` are the trials that each lease lacks.
+    pub(super) fn audit(&self, leased: &[&Ranges]) -> Result<(), String> {
+        let free = [&self.open, &self.probation, &self.quarantined].into_iter().flat_map(Ranges::iter);
+        let mut places: Vec<_> = free.cloned().collect();
+        if let Some(range) = places.iter().find(|range| length(&self.received, range) > 0) {
+            return Err(format!("some of the trials {range:?} were received, and are to be run"));
+        }
+        // Rows of leased trials may have come from another worker.
+        let leased = leased.iter().flat_map(|ranges| ranges.iter()).flat_map(|range| self.received.gaps(range));
+        let all = 0..self.limit;
+        places.extend(leased.chain(within(&self.received, &all)));
+        places.sort_by_key(|range| (range.start, range.end));
+        places.push(self.limit..self.limit);
+        let mut at = 0;
+        for range in places {
+            if range.start != at {
+                let times = if range.start > at { "nowhere" } else { "in two places" };
+                return Err(format!("trial {} is {times}", at.min(range.start)));
+            }
+            at = range.end;
+        }
+        let there = [count(&self.open), length(&self.received, &all), count(&self.quarantined)];
+        let counted = [self.open_count, self.received_count, self.quarantined_count];
+        if there == counted {
+            Ok(())
+        } else {
+            Err(format!("{there:?} are open, received and in quarantine, and counted are {counted:?}"))
+        }
+    }
+
     /// Learns from a finished lease. What was long ago counts for less: other nodes, other neighbours.
     pub(super) fn learn(&mut self, busy: Duration, trials: u64) {
         const REMEMBERED: f64 = 1e4;

@@ -114,6 +114,11 @@ impl Cells {
         });
     }
 
+    /// Trials of all cells whose rows are still to come.
+    pub(super) fn outstanding(&self) -> u64 {
+        self.outstanding
+    }
+
     /// Whether nothing is to come any more.
     pub(super) fn are_done(&self) -> bool {
         self.outstanding == 0 && self.deciding == 0

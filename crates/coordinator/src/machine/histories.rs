@@ -131,7 +131,9 @@ impl World {
 
     fn step(&mut self, event: Event) {
         let (mut dismissed, mut questions) = (Vec::new(), Vec::new());
-        for effect in self.machine.step(event) {
+        let effects = self.machine.step(event);
+        assert_eq!(self.machine.audit(), Ok(()));
+        for effect in effects {
             match effect {
                 Effect::Lease { worker, lease, cell, trials } => {
                     assert!(trials.start < trials.end && trials.end <= needed(cell), "{trials:?}");

@@ -15,7 +15,9 @@
 //! | `muster` | the workers of a predecessor come back |
 //! | `stragglers` | what idle workers are given of what others hold |
 //! | `suspects` | trials that workers may have died of |
+//! | `audit` | that each trial is in one place |
 
+mod audit;
 mod cell;
 mod cells;
 mod event;
@@ -214,7 +216,10 @@ impl Machine {
                 self.fill_hungry(&mut effects);
             }
             Event::Decided { cell, limit } => self.decide(cell, limit, &mut effects),
-            Event::Pause => self.pause(&mut effects),
+            Event::Pause => {
+                self.paused = true;
+                self.call_back(|_| true, &mut effects);
+            }
             Event::Resume => {
                 self.paused = false;
                 self.fill_hungry(&mut effects);
@@ -293,7 +298,7 @@ impl Machine {
             let leases = held.iter().enumerate().filter_map(|(index, held)| self.adopt(worker, index, held)).collect();
             effects.push(Effect::Adopted { worker, leases });
             if self.paused {
-                self.pause(effects);
+                self.call_back(|lease| lease.worker == worker, effects);
             }
         }
         if let Some(muster) = &mut self.muster {
@@ -406,8 +411,8 @@ impl Machine {
             return;
         }
         let Some(held) = self.leases.get_mut(&lease) else { return };
-        state.leaving |= !held.recalled;
-        held.recalled = false;
+        state.leaving |= !held.is_recalled();
+        held.recalls = held.recalls.saturating_sub(1);
         held.all_begun = trials.is_empty();
         if !held.give_back(trials) {
             return self.dismiss(&[worker], Dismissal::NotItsTrials, effects);
@@ -470,10 +475,10 @@ impl Machine {
         }
     }
 
-    fn pause(&mut self, effects: &mut Vec<Effect>) {
-        self.paused = true;
-        for (&lease, state) in &mut self.leases {
-            state.recalled = true;
+    /// Asks for all trials of leases, begun or not.
+    fn call_back(&mut self, which: impl Fn(&LeaseState) -> bool, effects: &mut Vec<Effect>) {
+        for (&lease, state) in self.leases.iter_mut().filter(|(_, state)| which(state)) {
+            state.recalls += 1;
             effects.push(Effect::Recall { worker: state.worker, lease, most: u64::MAX, begun: true });
         }
     }

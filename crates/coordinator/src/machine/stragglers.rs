@@ -28,7 +28,7 @@ impl Machine {
         }
         let Some(lease) = self.most_to_give(idle) else { return };
         let Some(state) = self.leases.get_mut(&lease) else { return };
-        state.recalled = true;
+        state.recalls += 1;
         let most = state.missing_count().div_ceil(2);
         effects.push(Effect::Recall { worker: state.worker, lease, most, begun: false });
     }
@@ -47,7 +47,7 @@ impl Machine {
         let from = if self.leases.len() > SAMPLE { LeaseId(self.sampled % self.next_lease) } else { LeaseId(0) };
         let mut best: Option<(f64, LeaseId)> = None;
         for (&id, lease) in self.leases.range(from..).chain(self.leases.range(..from)).take(SAMPLE) {
-            if lease.worker == idle || lease.recalled || lease.all_begun {
+            if lease.worker == idle || lease.is_recalled() || lease.all_begun {
                 continue;
             }
             let worth = self.spare(id, lease);
@@ -81,7 +81,7 @@ impl Machine {
         for id in late {
             let Some(lease) = self.leases.get_mut(&id).filter(|_| takers > 0) else { break };
             takers -= 1;
-            lease.recalled = true;
+            lease.recalls += 1;
             lease.patience = 2 * at.saturating_sub(lease.given);
             let most = lease.missing_count().div_ceil(2);
             effects.push(Effect::Recall { worker: lease.worker, lease: id, most, begun: true });
@@ -92,7 +92,7 @@ impl Machine {
         let (Some(worker), Some(cell)) = (self.workers.get(&lease.worker), self.cells.get(lease.cell)) else {
             return false;
         };
-        let Some(cost) = cell.cost().filter(|_| !lease.recalled && !worker.probing) else { return false };
+        let Some(cost) = cell.cost().filter(|_| !lease.is_recalled() && !worker.probing) else { return false };
         let rounds = (lease.missing_count() as f64 / f64::from(worker.threads)).max(cell.lanes() as f64);
         let due = Duration::try_from_secs_f64(LATE * cost * rounds).unwrap_or(Duration::MAX);
         at.saturating_sub(lease.given) > due.saturating_add(LATE_AT_LEAST).max(lease.patience)

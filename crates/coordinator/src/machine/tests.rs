@@ -126,6 +126,17 @@ fn a_lease_of_another_worker_can_neither_be_closed_nor_given_back() {
 }
 
 #[test]
+fn a_worker_that_gives_back_more_than_it_holds_costs_no_trial() {
+    let mut machine = machine(400, None);
+    let (worker, lease, trials) = leases(&join(&mut machine, 1, Vec::new(), second(0))).remove(0);
+    let more = ranges(trials.start..trials.end + 1);
+    let effects = machine.step(Event::Returned { worker, lease, trials: more, at: second(1) });
+    assert_eq!(effects[0], Effect::Dismiss { worker, reason: Dismissal::NotItsTrials });
+    assert_eq!(machine.audit(), Ok(()));
+    assert_eq!(leases(&join(&mut machine, 2, Vec::new(), second(2)))[0].2.start, trials.start);
+}
+
+#[test]
 fn nothing_is_leased_while_the_disk_is_behind() {
     let plan = Plan { trials: 1 << 20, open_ended: false, lanes: 4 };
     let tuning = Tuning { most_unwritten: 10, ..Tuning::default() };
@@ -176,6 +187,25 @@ fn a_paused_sweep_calls_everything_back_and_leases_nothing() {
     }
     assert!(machine.standing().paused);
     assert!(!leases(&machine.step(Event::Resume)).is_empty());
+}
+
+#[test]
+fn a_worker_that_is_asked_twice_and_answers_twice_stays() {
+    let mut machine = machine(8, None);
+    let given = leases(&join(&mut machine, 1, Vec::new(), second(0)));
+    // An idle one is to have some of it, and then everything is called back.
+    let effects = join(&mut machine, 2, Vec::new(), second(0));
+    let [Effect::Recall { worker, lease, begun: false, .. }] = effects[..] else { panic!("{effects:?}") };
+    machine.step(Event::Left { worker: WorkerId(2), orderly: true, at: second(1) });
+    machine.step(Event::Pause);
+    for (_, id, trials) in given {
+        let middle = if id == lease { trials.end - 1 } else { trials.end };
+        for part in [middle..trials.end, trials.start..middle].map(|part| Some(part).filter(|part| !part.is_empty())) {
+            let Some(trials) = part.map(ranges) else { continue };
+            machine.step(Event::Returned { worker, lease: id, trials, at: second(1) });
+        }
+    }
+    assert_eq!(leases(&machine.step(Event::Resume))[0].0, worker);
 }
 
 #[test]

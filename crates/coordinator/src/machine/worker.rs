@@ -41,8 +41,8 @@ pub(super) struct LeaseState {
     missing_count: u64,
     /// How many trials it ran, or will.
     pub(super) size: u64,
-    /// Whether the worker has been asked to give some back, and has not answered.
-    pub(super) recalled: bool,
+    /// How often the worker was asked to give some back and has not answered.
+    pub(super) recalls: u32,
     /// Whether it had nothing to give when it was asked last.
     pub(super) all_begun: bool,
     /// Not asked for trials that are begun before the lease is so old.
@@ -61,7 +61,7 @@ impl LeaseState {
             missing,
             missing_count: size,
             size,
-            recalled: false,
+            recalls: 0,
             all_begun: false,
             patience: Duration::ZERO,
         }
@@ -74,13 +74,16 @@ impl LeaseState {
         }
     }
 
-    /// These trials were given back; whether all of them were the lease's to give.
+    /// These trials are given back; whether all of them were the lease's to give. If not, it has them still.
     pub(super) fn give_back(&mut self, ranges: &Ranges) -> bool {
-        let before = self.missing_count;
+        let given = count(ranges);
+        let held: u64 = ranges.iter().map(|range| super::cell::length(&self.missing, range)).sum();
+        if given != held {
+            return false;
+        }
         self.receive(ranges);
-        let given = before - self.missing_count;
         self.size -= given;
-        given == count(ranges)
+        true
     }
 
     fn remove(&mut self, range: &std::ops::Range<u64>) {
@@ -89,6 +92,11 @@ impl LeaseState {
             self.missing_count -= held;
             self.missing.remove(range.clone());
         }
+    }
+
+    /// Whether the worker has been asked to give some back, and has not answered.
+    pub(super) fn is_recalled(&self) -> bool {
+        self.recalls > 0
     }
 
     pub(super) fn missing(&self) -> &Ranges {
