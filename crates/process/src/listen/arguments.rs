@@ -30,7 +30,8 @@ pub struct ListenArguments {
     advertise: Option<Advertised>,
     #[command(flatten)]
     pem: PemArguments,
-    /// Speak plain text, and let in anyone who reaches the port: no encryption, no authentication.
+    /// Speak plain text, and let in anyone who reaches the port: no encryption, no authentication. On loopback that is
+    /// what happens where there is no access file and there are no certificates.
     #[arg(long, conflicts_with_all = ["tls_ca", "tls_cert", "tls_key"])]
     insecure: bool,
 }
@@ -56,7 +57,7 @@ impl ListenArguments {
     /// Whether they make sense. Before anything is done that takes long, or shows.
     pub fn check(&self) -> Result<(), Failure> {
         let open = !self.insecure && self.access_file.is_none() && self.pem.clone().files().is_none();
-        if open {
+        if open && !self.listen.ip().is_loopback() {
             return Err(Failure::usage(format!(
                 "--listen {}: nothing says who may come in; say --access-file FILE, which workers then read, or --tls-ca, \
                  --tls-cert and --tls-key, or --insecure to let in anyone who reaches the port, in plain text",
@@ -73,10 +74,9 @@ impl ListenArguments {
     pub async fn open(self) -> Result<Door, Failure> {
         self.check()?;
         let own = self.pem.clone().files().map(|files| files.load()).transpose().map_err(Failure::usage)?;
-        let keys = match (&own, self.insecure) {
-            (Some(_), _) | (_, true) => None,
-            (None, false) => Some(self.make_keys()?),
-        };
+        // Without an access file there is nobody to give keys to.
+        let wants_keys = own.is_none() && !self.insecure && self.access_file.is_some();
+        let keys = wants_keys.then(|| self.make_keys()).transpose()?;
         let server = own.as_ref().or(keys.as_ref().map(|keys| &keys.server)).map(secure).transpose()?;
         let tcp = TcpListener::bind(self.listen).await.map_err(|error| {
             Failure::usage(format!("--listen {}: {error}; choose another port, or port 0 for any", self.listen))
