@@ -1,5 +1,6 @@
 //! A sweep: the file as a whole, and what its parts must be to one another.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::cell::Cell;
@@ -86,8 +87,21 @@ impl Sweep {
     /// # Errors
     /// Everything that is wrong, at once.
     pub fn parse(text: &str, file: &Path) -> Result<Self, SweepError> {
+        Self::parse_with(text, file, Sources::beside(file))
+    }
+
+    /// [`Sweep::parse`] without a disk: of the files that `text` names there are those in `files`, by the names that it has for
+    /// them.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn parse_given(text: &str, files: BTreeMap<String, Vec<u8>>) -> Result<Self, SweepError> {
+        Self::parse_with(text, Path::new("sweep.yaml"), Sources::given(files))
+    }
+
+    fn parse_with(text: &str, file: &Path, sources: Sources) -> Result<Self, SweepError> {
         let mut problems = Problems::new(file);
-        match read(text, file, &mut problems) {
+        match read(text, sources, &mut problems) {
             Some(sweep) if problems.is_empty() => Ok(sweep),
             _ => Err(problems.into_error()),
         }
@@ -123,7 +137,7 @@ impl Sweep {
     }
 }
 
-fn read(text: &str, file: &Path, problems: &mut Problems) -> Option<Sweep> {
+fn read(text: &str, mut sources: Sources, problems: &mut Problems) -> Option<Sweep> {
     if text.lines().map(str::trim_start).all(|line| line.is_empty() || line.starts_with('#')) {
         problems.whole_file(format!("the file is empty; a sweep is expected, like {EXAMPLE}"));
         return None;
@@ -144,7 +158,6 @@ fn read(text: &str, file: &Path, problems: &mut Problems) -> Option<Sweep> {
         "training",
     ];
     let fields = Fields::of(&root, &known, &[], EXAMPLE, problems)?;
-    let mut sources = Sources::beside(file);
 
     let name = fields.required("name", NAME, problems).and_then(|node| name(node, problems));
     let seed = fields.required("seed", SEED.rule, problems).and_then(|node| SEED.read(node, problems));

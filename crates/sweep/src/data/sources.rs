@@ -1,5 +1,6 @@
 //! What one sweep file has named so far: its data and its weights, read and kept.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,10 +16,18 @@ use crate::yaml::Node;
 /// The content of the files that a sweep names.
 #[derive(Debug, Clone)]
 pub(crate) struct Sources {
-    /// The folder of the sweep file: paths are relative to it.
-    folder: PathBuf,
+    files: Files,
     pub(crate) table: Option<Arc<Table>>,
     pub(crate) weights: Option<Arc<Tensors>>,
+}
+
+/// Where the files that a sweep file names are.
+#[derive(Debug, Clone)]
+enum Files {
+    /// On the disk: paths are relative to the folder of the sweep file.
+    Beside(PathBuf),
+    /// Given with it, by the names that it has for them.
+    Given(Arc<BTreeMap<String, Vec<u8>>>),
 }
 
 /// A data file has at most this many bytes.
@@ -29,7 +38,16 @@ const MAX_PROBLEMS: usize = 10;
 impl Sources {
     /// Nothing yet, for the sweep file `file`.
     pub(crate) fn beside(file: &Path) -> Self {
-        Self { folder: file.parent().map(Path::to_owned).unwrap_or_default(), table: None, weights: None }
+        Self::of(Files::Beside(file.parent().map(Path::to_owned).unwrap_or_default()))
+    }
+
+    /// Nothing yet, and nothing but `files` to read.
+    pub(crate) fn given(files: BTreeMap<String, Vec<u8>>) -> Self {
+        Self::of(Files::Given(Arc::new(files)))
+    }
+
+    fn of(files: Files) -> Self {
+        Self { files, table: None, weights: None }
     }
 
     /// The CSV `name`, which stands at `node`.
@@ -40,8 +58,7 @@ impl Sources {
         label: &LabelColumn,
         problems: &mut Problems,
     ) -> Option<&Table> {
-        let path = self.folder.join(name);
-        let bytes = bytes(node, &path, problems)?;
+        let (path, bytes) = self.files.read(node, name, problems)?;
         match table::read(&bytes, label) {
             Ok(table) => Some(self.table.insert(Arc::new(table))),
             Err(faults) => {
@@ -66,8 +83,7 @@ impl Sources {
         shape: Shape,
         problems: &mut Problems,
     ) -> Option<String> {
-        let path = self.folder.join(name);
-        let bytes = bytes(node, &path, problems)?;
+        let (path, bytes) = self.files.read(node, name, problems)?;
         match weights::read(&bytes, shape) {
             Ok(weights) => {
                 self.weights = Some(Arc::new(weights));
@@ -114,6 +130,19 @@ impl Sources {
     }
 }
 
-fn bytes(node: &Node, path: &Path, problems: &mut Problems) -> Option<Vec<u8>> {
-    file::read(path, MAX_BYTES).map_err(|reason| problems.node(node, format!("{}: {reason}", path.display()))).ok()
+impl Files {
+    /// The file `name`, which stands at `node`: where it is, and what it holds.
+    fn read(&self, node: &Node, name: &str, problems: &mut Problems) -> Option<(PathBuf, Vec<u8>)> {
+        let (path, read) = match self {
+            Self::Beside(folder) => {
+                let path = folder.join(name);
+                let read = file::read(&path, MAX_BYTES);
+                (path, read)
+            }
+            Self::Given(files) => (PathBuf::from(name), files.get(name).cloned().ok_or_else(|| "no such file".into())),
+        };
+        read.map_err(|reason| problems.node(node, format!("{}: {reason}", path.display())))
+            .ok()
+            .map(|read| (path, read))
+    }
 }
