@@ -85,10 +85,7 @@ impl Access {
         let file = File::open(path).map_err(|error| failed(error.into()))?;
         let mut text = Vec::new();
         (&file).take(LARGEST + 1).read_to_end(&mut text).map_err(|error| failed(error.into()))?;
-        if text.len() as u64 > LARGEST {
-            return Err(failed(AccessErrorKind::TooLarge));
-        }
-        let access: Self = serde_json::from_slice(&text).map_err(|error| failed(malformed(&error)))?;
+        let access = Self::parse(&text).map_err(failed)?;
         if access.tls.is_some() && is_open_to_others(&file) {
             static ONCE: Once = Once::new();
             ONCE.call_once(|| {
@@ -96,6 +93,14 @@ impl Access {
             });
         }
         Ok(access)
+    }
+
+    /// The access file of which this is the text.
+    pub fn parse(text: &[u8]) -> Result<Self, AccessErrorKind> {
+        if text.len() as u64 > LARGEST {
+            return Err(AccessErrorKind::TooLarge);
+        }
+        serde_json::from_slice(text).map_err(|error| malformed(&error))
     }
 }
 
