@@ -11,7 +11,8 @@ use taugrid_wire::MOST_LEASES;
 use taugrid_wire::v1::{self, Trials, WorkerMessage, worker_message::Kind};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
-use tonic::Streaming;
+use tokio_stream::{Stream, StreamExt};
+use tonic::Status;
 use tracing::warn;
 
 use crate::dispatcher::Said;
@@ -59,11 +60,14 @@ pub(crate) enum Parting {
 
 impl Conversation {
     /// Listens until the stream ends.
-    pub(crate) async fn listen(&self, mut incoming: Streaming<WorkerMessage>) -> Parting {
+    pub(crate) async fn listen(
+        &self,
+        mut incoming: impl Stream<Item = Result<WorkerMessage, Status>> + Unpin,
+    ) -> Parting {
         let worker = self.worker;
         let mut ready = false;
         // A broken stream ends the conversation as a closed one does: the worker comes back if it can.
-        while let Ok(Some(message)) = incoming.message().await {
+        while let Some(Ok(message)) = incoming.next().await {
             let heard = Said::Heard { worker, at: Instant::now() };
             let said = match message.kind {
                 Some(Kind::Goodbye(_)) => return Parting::Goodbye,

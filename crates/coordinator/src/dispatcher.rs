@@ -191,7 +191,7 @@ impl Dispatcher {
     }
 
     /// Takes in what was said; how the sweep ended, if it did.
-    fn take_in(&mut self, said: Said) -> Option<Verdict> {
+    pub(crate) fn take_in(&mut self, said: Said) -> Option<Verdict> {
         let at = self.started.elapsed();
         let event = match said {
             Said::Attached { worker, name, stream } => {
@@ -381,7 +381,7 @@ impl Dispatcher {
         self.tools.progress.send_replace(Progress { standing, exits: self.exits });
     }
 
-    fn status(&self) -> v1::StatusReply {
+    pub(crate) fn status(&self) -> v1::StatusReply {
         let standing = self.machine.standing();
         let now = self.started.elapsed();
         let state = match () {

@@ -37,7 +37,8 @@ impl Grants {
         Ok(Self::with_key(&key))
     }
 
-    fn with_key(key: &[u8]) -> Self {
+    /// With this key.
+    pub(crate) fn with_key(key: &[u8]) -> Self {
         // A key of any length will do for this.
         Self(Hmac::new_from_slice(key).unwrap_or_else(|_| Hmac::new(&Default::default())))
     }

@@ -10,6 +10,8 @@
 //! drives the machine and carries out its effects, and the *writer*, on a thread of its own, makes rows durable.
 
 pub mod directory;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod machine;
 pub mod serve;
 

@@ -31,6 +31,11 @@ impl Provenance {
         provenance
     }
 
+    /// Nowhere.
+    pub(crate) fn none() -> Self {
+        Self(None)
+    }
+
     pub(crate) fn attached(&mut self, worker: WorkerId, name: &str) {
         self.line(json!({"event": "attached", "worker": worker.0, "name": name}));
     }

@@ -102,7 +102,7 @@ impl Dispatch for Service {
 }
 
 impl Service {
-    fn admit(&self, hello: &Hello) -> Result<(), (Reason, String)> {
+    pub(crate) fn admit(&self, hello: &Hello) -> Result<(), (Reason, String)> {
         if hello.protocol != PROTOCOL || hello.release != RELEASE {
             let detail = format!(
                 "the coordinator is taugrid {RELEASE} (protocol {PROTOCOL}), the worker {} (protocol {}): install the same \
