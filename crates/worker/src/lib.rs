@@ -15,6 +15,8 @@
 //! | `artifact`, `setup` | θ* and the data: fetched once, cached by content; the sweep's physics and cells |
 
 pub mod duration;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod life;
 
 mod artifact;

@@ -98,6 +98,11 @@ impl Desk {
         })
     }
 
+    /// Begins no trial from now on, whatever comes.
+    pub(crate) fn run_nothing(&self) {
+        self.pool.pause();
+    }
+
     /// What the walkers report next. Never `None`: the pool is here.
     pub(crate) async fn report(&mut self) -> Option<Report> {
         self.reports.recv().await
