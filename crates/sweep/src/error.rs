@@ -64,16 +64,21 @@ impl fmt::Display for SweepError {
 
 impl std::error::Error for SweepError {}
 
+/// Nobody reads more problems than this: the others are counted.
+const MAX_PROBLEMS: usize = 1000;
+
 /// Collects problems while a sweep file is read.
 #[derive(Debug)]
 pub(crate) struct Problems {
     file: PathBuf,
     list: Vec<Problem>,
+    /// Those that are not in the list.
+    more: usize,
 }
 
 impl Problems {
     pub(crate) fn new(file: &Path) -> Self {
-        Self { file: file.to_owned(), list: Vec::new() }
+        Self { file: file.to_owned(), list: Vec::new(), more: 0 }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -92,6 +97,10 @@ impl Problems {
 
     /// A problem at a (line, column) of the sweep file.
     pub(crate) fn at(&mut self, at: Option<(usize, usize)>, path: &str, message: impl Into<String>) {
+        if self.list.len() >= MAX_PROBLEMS {
+            self.more += 1;
+            return;
+        }
         self.list.push(Problem {
             file: self.file.clone(),
             line: at.map(|(line, _)| line),
@@ -110,6 +119,10 @@ impl Problems {
     pub(crate) fn into_error(mut self) -> SweepError {
         let file = self.file.clone();
         self.list.sort_by_key(|p| if p.file == file { (false, p.line, p.column) } else { (true, None, None) });
+        if self.more > 0 {
+            let message = format!("and {} more", self.more);
+            self.list.push(Problem { file, line: None, column: None, path: String::new(), message });
+        }
         SweepError { file: self.file, problems: self.list }
     }
 }

@@ -489,3 +489,13 @@ proptest! {
         let _ = Sweep::parse(&text, Path::new("sweep.yaml"));
     }
 }
+
+/// And in no time: each key was once looked for among all before it.
+#[test]
+fn of_very_many_problems_the_first_thousand_are_told_and_the_others_counted() {
+    let text: String = (0..100_000).map(|i| format!("key{i}: 1\n")).collect();
+    let error = Sweep::parse(&text, Path::new("sweep.yaml")).expect_err("no sweep");
+    assert_eq!(error.problems.len(), 1001);
+    // Every key is unknown, and the eight that a sweep must have are missing.
+    assert_eq!(error.problems[1000].message, "and 99008 more");
+}

@@ -1,5 +1,7 @@
 //! A mapping's keys: required, optional, unknown, given twice, not in this version.
 
+use std::collections::HashMap;
+
 use super::{Entry, Node, Value};
 use crate::error::Problems;
 
@@ -28,9 +30,11 @@ impl<'a> Fields<'a> {
             problems.node(node, format!("{} stands here; a mapping is expected, like {example}", node.shown()));
             return None;
         };
-        for (i, entry) in entries.iter().enumerate() {
+        let mut first_with: HashMap<&str, &Entry> = HashMap::new();
+        for entry in entries {
             let mut problem = |message: String| problems.at(entry.at, &entry.node.path, message);
-            if let Some(first) = entries[..i].iter().find(|first| first.key == entry.key) {
+            let first = *first_with.entry(&entry.key).or_insert(entry);
+            if !std::ptr::eq(first, entry) {
                 let line = first.at.map_or(String::new(), |(line, _)| format!("; the first is on line {line}"));
                 problem(format!("given twice{line}"));
             } else if later.contains(&entry.key.as_str()) {

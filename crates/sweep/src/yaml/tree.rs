@@ -1,16 +1,23 @@
 //! From a YAML text to a tree of [`Node`]s.
 
+use std::cell::Cell;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor};
 
 use super::marks::{Mark, outline};
 use super::{Entry, Node, Value};
 use crate::error::Problems;
 
+/// By aliases, a text may have so many values more than it has bytes. A short text could stand for gigabytes.
+const MOST_BY_ALIASES: usize = 100_000;
+
 /// The tree of `text`, or `None` and a problem if it is no YAML.
 pub(crate) fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
-    let raw: Raw = match serde_yaml::from_str(text) {
+    // Without aliases no text has more values than bytes.
+    let left = Cell::new(text.len() + MOST_BY_ALIASES);
+    let seed = RawSeed { left: &left };
+    let raw = match seed.deserialize(serde_yaml::Deserializer::from_str(text)) {
         Ok(raw) => raw,
         Err(error) => {
             let at = error.location().map(|place| (place.line(), place.column()));
@@ -82,15 +89,23 @@ impl Raw {
     }
 }
 
-impl<'de> Deserialize<'de> for Raw {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(RawVisitor)
+/// Reads a value, as long as there may be one more.
+#[derive(Clone, Copy)]
+struct RawSeed<'a> {
+    left: &'a Cell<usize>,
+}
+
+impl<'de> DeserializeSeed<'de> for RawSeed<'_> {
+    type Value = Raw;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Raw, D::Error> {
+        let left = self.left.get().checked_sub(1);
+        self.left.set(left.ok_or_else(|| D::Error::custom("its aliases stand for too many values; write them out"))?);
+        deserializer.deserialize_any(self)
     }
 }
 
-struct RawVisitor;
-
-impl<'de> Visitor<'de> for RawVisitor {
+impl<'de> Visitor<'de> for RawSeed<'_> {
     type Value = Raw;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -131,7 +146,7 @@ impl<'de> Visitor<'de> for RawVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Raw, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = items.next_element()? {
+        while let Some(item) = items.next_element_seed(self)? {
             list.push(item);
         }
         Ok(Raw::List(list))
@@ -139,7 +154,7 @@ impl<'de> Visitor<'de> for RawVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Raw, A::Error> {
         let mut list = Vec::new();
-        while let Some(entry) = entries.next_entry()? {
+        while let Some(entry) = entries.next_entry_seed(self, self)? {
             list.push(entry);
         }
         Ok(Raw::Map(list))
@@ -148,7 +163,7 @@ impl<'de> Visitor<'de> for RawVisitor {
     /// A tagged value (`!thing 1`): the tag says nothing to us, so the value alone is read.
     fn visit_enum<A: EnumAccess<'de>>(self, tagged: A) -> Result<Raw, A::Error> {
         let (_, content): (String, _) = tagged.variant()?;
-        content.newtype_variant()
+        content.newtype_variant_seed(self)
     }
 }
 
@@ -194,5 +209,12 @@ mod tests {
         }
         let mut problems = Problems::new(Path::new("t.yaml"));
         assert!(parse(&text, &mut problems).is_none());
+        // One that the YAML parser itself lets pass.
+        let text = format!("a: &a [{}]\nb: [{}]", "1,".repeat(1000), "*a,".repeat(1000));
+        let mut problems = Problems::new(Path::new("t.yaml"));
+        assert!(parse(&text, &mut problems).is_none());
+        let message = problems.into_error().to_string();
+        assert!(message.contains("write them out"), "{message}");
+        assert!(matches!(tree("a: &a [1, 2]\nb: [*a, *a]").child("b").expect("there").value, Value::List(_)));
     }
 }
