@@ -12,7 +12,7 @@ lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
     cargo deny --offline check bans licenses sources
-    shellcheck .ci/run tests/*/check tests/slurm/up tests/slurm/down deploy/slurm/*.sbatch
+    shellcheck .ci/run fuzz/check tests/*/check tests/slurm/up tests/slurm/down deploy/slurm/*.sbatch
 
 # Everything that must pass, as CI runs it.
 ci:
@@ -46,6 +46,14 @@ build:
 random *ARGS:
     cargo build --workspace --examples
     tests/random/check {{ ARGS }}
+
+# What comes from outside, fuzzed: SECONDS for each target, or for those named. Needs nightly and cargo-fuzz.
+fuzz SECONDS="60" *TARGETS:
+    fuzz/check {{ SECONDS }} {{ TARGETS }}
+
+# The fuzzer's sound inputs, made anew after a change of a format. The others stay as they are.
+fuzz-seeds:
+    cargo run -p taugrid-hostile --example seeds
 
 # A dataset in DuckDB, Polars and pandas.
 readers: build
