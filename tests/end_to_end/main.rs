@@ -2,11 +2,14 @@
 
 mod bad_input;
 mod bench;
+mod buckets;
 mod chaos;
+mod clocks;
 mod faults;
 mod growth;
 mod precision;
 mod regression;
+mod repair;
 mod same_bytes;
 mod security;
 mod storage;

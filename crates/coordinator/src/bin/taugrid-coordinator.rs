@@ -8,6 +8,7 @@ use clap::Parser;
 use taugrid_coordinator::{Ending, Progress, SetAside, SweepDirectory, directory, serve};
 use taugrid_process::exit::{Exit, Failure, conclude};
 use taugrid_process::listen::{Door, ListenArguments};
+use taugrid_results::Location;
 use taugrid_sweep::Sweep;
 use tokio::sync::watch;
 
@@ -20,9 +21,9 @@ use tokio::sync::watch;
 struct Arguments {
     /// The sweep file.
     sweep: PathBuf,
-    /// The folder for the results; made if it is not there, resumed if it is.
-    #[arg(long)]
-    out: PathBuf,
+    /// Where the results go: a folder, or s3://bucket/prefix, gs://…, az://…; made if it is not there, resumed if it is.
+    #[arg(long, value_name = "DIR|URL", value_parser = directory::location())]
+    out: Location,
     #[command(flatten)]
     listen: ListenArguments,
 }
@@ -64,7 +65,7 @@ async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Ending::Finished => {
             let finished = tokio::task::spawn_blocking(move || directory.finish(dataset));
             let summaries = finished.await.map_err(Failure::internal)??;
-            eprintln!("{} cells are complete in {}", summaries.len(), out.display());
+            eprintln!("{} cells are complete in {out}", summaries.len());
             Ok(Exit::Done)
         }
     }
