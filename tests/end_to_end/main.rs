@@ -5,6 +5,7 @@ mod bench;
 mod buckets;
 mod chaos;
 mod clocks;
+mod durable_steps;
 mod faults;
 mod growth;
 mod precision;
