@@ -5,6 +5,7 @@ mod bench;
 mod chaos;
 mod faults;
 mod growth;
+mod observe;
 mod precision;
 mod regression;
 mod same_bytes;
