@@ -88,13 +88,14 @@ fn a_complete_coordinator_stays_until_it_is_asked_to_go() {
         (r#"taugrid_phase{phase="finished"}"#, 1.0),
         ("taugrid_rows_received_total", 32_000.0),
         ("taugrid_rows_written_total", 32_000.0),
-        ("taugrid_exits_total", 32_000.0),
         ("taugrid_unwritten_rows", 0.0),
+        ("taugrid_workers", 0.0),
         ("taugrid_workers_joined_total", 1.0),
     ] {
         assert_eq!(metric(&answer, name), value, "{name} in\n{answer}");
     }
     for name in [
+        "taugrid_exits_total",
         "taugrid_busy_thread_seconds_total",
         "taugrid_thread_seconds_total",
         "taugrid_leases_finished_total",
@@ -127,22 +128,24 @@ fn a_staying_worker_waits_for_more() {
     let folder = Folder::new();
     folder.write("sweep.yaml", SMALL);
     let access = folder.path("access.json");
+    let start = |stay| Process::start("taugrid-worker", ["--access-file", text(&access), "--threads", "1", stay]);
     let mut first = staying(&folder);
     first.wait_for("listening on ");
-    let mut worker = Process::start("taugrid-worker", ["--access-file", text(&access), "--threads", "1", "--stay=1"]);
+    let (mut patient, mut eager) = (start("--stay=600"), start("--stay=1"));
     first.wait_for("staying");
-    worker.wait_for("waiting for more");
+    eager.wait_for("waiting for more");
+    patient.wait_for("waiting for more");
+    patient.signal("TERM");
+    patient.end().assert(0, &[]);
     first.signal("TERM");
     first.end().assert(0, &[]);
     folder.write("sweep.yaml", SMALL.replace("trials: 50", "trials: 80"));
     let mut second = staying(&folder);
     second.wait_for("2 cells are complete");
-    worker.wait_for("waiting for more");
-    worker.signal("TERM");
-    worker.end().assert(0, &[]);
     second.signal("TERM");
     second.end().assert(0, &[]);
     run("taugrid", &["verify", text(&folder.path("out"))]).assert(0, &[]);
+    eager.kill();
 }
 
 /// While θ* is trained, which can take hours, nobody takes the coordinator for dead, or sends it workers.

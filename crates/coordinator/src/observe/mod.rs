@@ -83,7 +83,12 @@ impl Observed {
     }
 
     fn progress(&self) -> Progress {
-        *self.progress.borrow()
+        let mut progress = *self.progress.borrow();
+        if !matches!(self.phase(), Phase::Running { .. }) {
+            // Nobody is served: what was last published is from before they left.
+            (progress.standing.workers, progress.standing.threads, progress.standing.leases) = (0, 0, 0);
+        }
+        progress
     }
 
     /// Whether a worker that dials is answered.

@@ -199,6 +199,7 @@ async fn probes_follow_the_coordinator() {
 #[tokio::test]
 async fn metrics_are_what_the_coordinator_says() {
     let stage = Stage::new().await;
+    stage.phase.send_replace(RUNNING());
     let standing = Standing {
         trials: 100,
         received: 60,
@@ -215,8 +216,8 @@ async fn metrics_are_what_the_coordinator_says() {
     assert!(answer.contains("content-type: text/plain; version=0.0.4"), "{answer}");
     for line in [
         r#"taugrid_sweep_info{name="a \"name\"",sweep="0123"} 1"#,
-        r#"taugrid_phase{phase="preparing"} 1"#,
-        r#"taugrid_phase{phase="running"} 0"#,
+        r#"taugrid_phase{phase="preparing"} 0"#,
+        r#"taugrid_phase{phase="running"} 1"#,
         r#"taugrid_trials{state="open"} 10"#,
         r#"taugrid_trials{state="quarantined"} 5"#,
         "# TYPE taugrid_leases gauge",
@@ -232,6 +233,9 @@ async fn metrics_are_what_the_coordinator_says() {
     assert!(!answer.contains("taugrid_remaining_thread_seconds"), "{answer}");
     stage.has(10, 4);
     assert!(stage.get("/metrics").await.contains("\ntaugrid_remaining_thread_seconds 36000"));
+    // Those who were here at the end are not here after it.
+    stage.phase.send_replace(Phase::Finished);
+    assert!(stage.get("/metrics").await.contains("\ntaugrid_worker_threads 0"));
     assert!(stage.get("/").await.starts_with("HTTP/1.1 404 "));
     // Nothing is taken here.
     let mut stream = TcpStream::connect(stage.http).await.unwrap();
