@@ -67,9 +67,13 @@ objectstore: build
 slurm: build
     tests/slurm/check
 
-# A sweep in containers, with a worker killed. Needs root and Debian or Ubuntu.
+# A sweep in containers, with a worker killed and one cut off. Needs root and Debian or Ubuntu.
 containers: build
     tests/containers/check
+
+# Manifests, chart, alerts and dashboard, without a cluster. `just kubernetes --install` fetches promtool.
+kubernetes *ARGS: build
+    tests/kubernetes/check {{ ARGS }}
 
 # The API documentation of the workspace.
 docs *ARGS:

@@ -4,7 +4,8 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let proto = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../../proto");
-    let files = ["dispatch", "control"].map(|name| proto.join(format!("taugrid/v1/{name}.proto")));
+    let files = ["taugrid/v1/dispatch", "taugrid/v1/control", "externalscaler/externalscaler"];
+    let files = files.map(|name| proto.join(format!("{name}.proto")));
     println!("cargo:rerun-if-changed={}", proto.display());
     for file in &files {
         if !fs::exists(file)? {

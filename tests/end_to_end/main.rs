@@ -8,6 +8,7 @@ mod clocks;
 mod durable_steps;
 mod faults;
 mod growth;
+mod observe;
 mod precision;
 mod regression;
 mod repair;

@@ -252,6 +252,15 @@ pub fn store(location: &Location) -> Result<Arc<dyn Store>, Failure> {
     location.store().map_err(|error| explain_store(location, &error))
 }
 
+/// Whether results could go there, as far as can be seen without a look: no file is in the way, and the environment says what it takes
+/// to reach a bucket.
+pub fn check(location: &Location) -> Result<(), Failure> {
+    if location.folder().is_some_and(|folder| folder.is_file()) {
+        return Err(Failure::usage(format!("--out {location}: this is a file; name a folder")));
+    }
+    store(location).map(|_| ())
+}
+
 /// Takes the place for this process alone; also its files, which can be written as long as the lock is held.
 pub fn lock(location: &Location) -> Result<(WriterLock, Arc<dyn Store>), Failure> {
     let lock = location.lock().map_err(|error| match error {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc as blocking;
 use std::time::Duration;
 
-use taugrid_results::{Cell, CellKey, Checkpoints, Coverage, Outcome, Ranges, Row};
+use taugrid_results::{Cell, CellKey, Checkpoints, Coverage, Outcome, PartInfo, Ranges, Row};
 use taugrid_wire::v1::{self, Trials, coordinator_message::Kind, farewell::Reason, status_reply::State};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::control::Command;
+use crate::counts::Counts;
 use crate::decisions::Decisions;
 use crate::grants::Grants;
 use crate::machine::{Dismissal, Effect, Event, Held, Identity, LeaseId, Machine, Quarantined, Receipt, WorkerId};
@@ -51,6 +52,8 @@ pub(crate) enum Said {
     Checkpointed { trials: Coverage },
     /// Rows are durable.
     Durable(Vec<Receipt>),
+    /// The writer wrote a part, in this time.
+    Written(PartInfo, Duration),
     /// The writer could not go on.
     WriterFailed,
     /// Somebody asked something.
@@ -90,6 +93,7 @@ pub(crate) struct Dispatcher {
     /// Why kernels failed, by the cell they failed at.
     failures: BTreeMap<CellKey, String>,
     exits: u64,
+    counts: Counts,
     started: Instant,
     roll: RollBook,
 }
@@ -115,6 +119,7 @@ impl Dispatcher {
             workers: HashMap::new(),
             failures: BTreeMap::new(),
             exits: 0,
+            counts: Counts::default(),
             started,
             roll: RollBook { written: started, changed: false },
         }
@@ -139,6 +144,7 @@ impl Dispatcher {
                 () = stop.cancelled() => Some(self.take_in_rest(&mut said, Verdict::Stopped)),
                 Some(said) = said.recv(), if !late => self.take_in(said),
                 _ = ticks.tick() => {
+                    self.counts.thread_time += last_tick.elapsed() * self.machine.threads();
                     last_tick = Instant::now();
                     count += 1;
                     self.tick(count)
@@ -203,6 +209,7 @@ impl Dispatcher {
             Said::Ready { worker, identity, threads, held } => {
                 info!(worker = worker.0, threads, held = held.len(), "worker ready");
                 self.tools.provenance.ready(worker, threads);
+                self.counts.workers_joined += 1;
                 self.roll.changed = true;
                 Event::Joined { worker, identity, threads, held, at }
             }
@@ -210,6 +217,7 @@ impl Dispatcher {
                 if self.workers.remove(&worker).is_some() {
                     info!(worker = worker.0, orderly, "worker left");
                     self.tools.provenance.left(worker);
+                    self.count_parting(orderly);
                 }
                 self.roll.changed = true;
                 Event::Left { worker, orderly, at }
@@ -218,17 +226,30 @@ impl Dispatcher {
             Said::Results { receipt, rows, trials, granted, room } => {
                 return self.take_rows(receipt, rows, trials, granted, room);
             }
-            Said::LeaseDone { worker, lease, busy } => Event::LeaseDone { worker, lease, busy },
+            Said::LeaseDone { worker, lease, busy } => {
+                self.counts.leases_finished += 1;
+                self.counts.busy_time = self.counts.busy_time.saturating_add(busy);
+                Event::LeaseDone { worker, lease, busy }
+            }
             Said::Returned { worker, lease, trials } => Event::Returned { worker, lease, trials, at },
             Said::Failed { worker, lease, detail } => {
                 warn!(worker = worker.0, lease = lease.0, "the kernel failed: {detail}");
+                self.counts.kernel_failures += 1;
                 if let Some(cell) = self.machine.cell_of(lease) {
                     self.failures.insert(cell, detail);
                 }
                 Event::Failed { worker, lease, at }
             }
-            Said::Checkpointed { trials } => Event::Checkpointed { trials },
+            Said::Checkpointed { trials } => {
+                let ranges = trials.values().flat_map(Ranges::iter);
+                self.counts.checkpoints += ranges.map(|range| range.end - range.start).sum::<u64>();
+                Event::Checkpointed { trials }
+            }
             Said::Durable(receipts) => Event::Durable { receipts },
+            Said::Written(part, time) => {
+                self.count_part(&part, time);
+                return None;
+            }
             Said::WriterFailed => return Some(Verdict::WriterFailed),
             Said::Command(command) => return self.obey(command),
         };
@@ -266,6 +287,7 @@ impl Dispatcher {
         self.tools.decisions.add(&rows);
         self.exits += rows.iter().filter(|row| row.record.outcome != Outcome::Censored).count() as u64;
         let count = rows.len() as u64;
+        self.counts.rows_received += count;
         if self.tools.writer.send(Job::Rows(receipt, rows, room)).is_err() {
             return Some(Verdict::WriterFailed);
         }
@@ -327,6 +349,7 @@ impl Dispatcher {
             trials: trials.end - trials.start,
             grant: self.tools.grants.sign(key, trials),
         };
+        self.counts.leases_given += 1;
         if attached.stream.lease(message, key, trials, &self.tools.checkpoints) { None } else { self.drop_deaf(worker) }
     }
 
@@ -340,6 +363,7 @@ impl Dispatcher {
         warn!(worker = worker.0, "the worker does not read what it is sent");
         self.workers.remove(&worker);
         self.tools.provenance.left(worker);
+        self.counts.workers_dismissed += 1;
         self.step(Event::Left { worker, orderly: true, at: self.started.elapsed() })
     }
 
@@ -365,6 +389,10 @@ impl Dispatcher {
         self.tools.provenance.left(worker);
         self.roll.changed = true;
         let Some(attached) = self.workers.remove(&worker) else { return };
+        match reason {
+            Dismissal::Silent => self.counts.workers_lost += 1,
+            _ => self.counts.workers_dismissed += 1,
+        }
         // A silent worker may be well and come back; to it the stream just breaks.
         if reason != Dismissal::Silent {
             let _ = attached.stream.send(farewell(Reason::ProtocolError, reason.to_string()));
@@ -376,9 +404,24 @@ impl Dispatcher {
         let _ = self.tools.writer.send(Job::Roll(self.machine.identities().collect()));
     }
 
+    fn count_parting(&mut self, orderly: bool) {
+        if orderly {
+            self.counts.workers_left += 1;
+        } else {
+            self.counts.workers_lost += 1;
+        }
+    }
+
+    fn count_part(&mut self, part: &PartInfo, time: Duration) {
+        self.counts.rows_written += part.rows;
+        self.counts.parts_written += u64::from(part.name.is_some());
+        self.counts.bytes_written += part.bytes;
+        self.counts.write_time += time;
+    }
+
     fn publish(&self) {
-        let standing = self.machine.standing();
-        self.tools.progress.send_replace(Progress { standing, exits: self.exits });
+        let (standing, uptime) = (self.machine.standing(), self.started.elapsed());
+        self.tools.progress.send_replace(Progress { standing, exits: self.exits, counts: self.counts, uptime });
     }
 
     pub(crate) fn status(&self) -> v1::StatusReply {

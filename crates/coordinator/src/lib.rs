@@ -5,18 +5,23 @@
 //! | [`machine`] | the pure state machine | nothing |
 //! | [`directory`] | a sweep's output folder: lock, dataset, artifact, summary | disk |
 //! | [`mod@serve`] | the shell that runs a sweep to its end | network, clock |
+//! | [`observe`] | what is read of it without keys: metrics, probes, a scaler's questions | network, clock |
+//! | [`afterwards`] | a coordinator whose sweep is complete, and that stays to say so | network |
 //!
 //! Inside the shell, three parties talk by messages: the *service* holds the workers' streams, the *dispatcher* alone
 //! drives the machine and carries out its effects, and the *writer*, on a thread of its own, makes rows durable.
 
+pub mod afterwards;
 pub mod directory;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod machine;
+pub mod observe;
 pub mod serve;
 
 mod control;
 mod conversation;
+mod counts;
 mod decisions;
 mod dispatcher;
 mod grants;
@@ -26,5 +31,6 @@ mod roll;
 mod service;
 mod writer;
 
+pub use counts::Counts;
 pub use directory::SweepDirectory;
 pub use serve::{Ending, Progress, ServeError, SetAside, serve};

@@ -19,6 +19,7 @@ use tracing::info;
 
 use crate::control::ControlService;
 use crate::conversation::Shared;
+use crate::counts::Counts;
 use crate::decisions::Decisions;
 use crate::directory::SweepDirectory;
 use crate::dispatcher::{Dispatcher, Tools, Verdict};
@@ -26,7 +27,7 @@ use crate::grants::Grants;
 use crate::machine::{Machine, Plan, Standing, Tuning};
 use crate::provenance::Provenance;
 use crate::service::Service;
-use crate::{roll, writer};
+use crate::{observe, roll, writer};
 
 /// Workers have this long to hang up after the farewell.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -40,6 +41,10 @@ pub struct Progress {
     pub standing: Standing,
     /// Trials of this life of the coordinator that left D.
     pub exits: u64,
+    /// What else is counted of this life.
+    pub counts: Counts,
+    /// How long it has served, when this was so.
+    pub uptime: Duration,
 }
 
 /// How a sweep ended.
@@ -158,6 +163,7 @@ pub async fn serve(
         guarded
             .add_service(DispatchServer::new(service).max_decoding_message_size(MAX_MESSAGE_BYTES))
             .add_service(ControlServer::new(control))
+            .add_service(observe::serving().await)
             .serve_with_incoming_shutdown(incoming, async {
                 let _ = hung_up.await;
             }),

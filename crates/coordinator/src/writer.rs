@@ -118,8 +118,10 @@ impl Writer {
     fn flush(&mut self) -> Result<(), DatasetError> {
         if !self.rows.is_empty() {
             let written = coverage_of(&self.rows);
+            let began = Instant::now();
             let part = self.dataset.append(std::mem::take(&mut self.rows))?;
             info!(?part, "part is durable");
+            let _ = self.said.blocking_send(Said::Written(part, began.elapsed()));
             written.iter().for_each(|(&cell, trials)| self.checkpoints.forget(cell, trials));
         }
         self.room = None;

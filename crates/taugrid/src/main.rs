@@ -103,6 +103,9 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Make the certificates for mutual TLS, as PEM files: one set for a coordinator, one for its workers. For Kubernetes
+    /// Secrets; where there is an access file, it holds them already.
+    Certificates(commands::certificates::Options),
     /// Put a dataset into its canonical form: the same bytes for the same trials, however they were run.
     Compact {
         /// Where the results are: a folder, or s3://bucket/prefix, gs://…, az://….
@@ -143,6 +146,7 @@ fn main() -> ExitCode {
         Command::Cancel(ask) => commands::control::cancel(ask),
         Command::Report { dir } => commands::report::run(&dir),
         Command::Verify { dir, json } => commands::verify::run(&dir, json),
+        Command::Certificates(options) => commands::certificates::run(&options),
         Command::Compact { dir } => commands::compact::run(&dir),
         Command::Bench { bench: Bench::Core(core) } => commands::bench::core(core),
     })

@@ -6,6 +6,12 @@ pub mod v1 {
     tonic::include_proto!("taugrid.v1");
 }
 
+/// KEDA's interface to scalers, generated from `proto/externalscaler`; the comments there are the documentation.
+#[allow(missing_docs, clippy::all, unreachable_pub)]
+pub mod externalscaler {
+    tonic::include_proto!("externalscaler");
+}
+
 /// The version of the protocol this build speaks.
 pub const PROTOCOL: u32 = 2;
 

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use taugrid_coordinator::{Ending, Progress, SetAside, SweepDirectory, directory, serve};
+use taugrid_coordinator::observe::{ObserveArguments, Observed, Phase};
+use taugrid_coordinator::{Ending, Progress, SetAside, SweepDirectory, afterwards, directory, serve};
 use taugrid_process::exit::{Exit, Failure, conclude};
 use taugrid_process::listen::{Door, ListenArguments};
 use taugrid_results::Location;
 use taugrid_sweep::Sweep;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// Splits a sweep into shards, leases them to workers over gRPC, and gathers their exit times into a Parquet dataset.
 ///
@@ -26,6 +28,16 @@ struct Arguments {
     out: Location,
     #[command(flatten)]
     listen: ListenArguments,
+    #[command(flatten)]
+    observe: ObserveArguments,
+    /// When the sweep is complete, do not end: tell those who come that it is, until a signal. For Kubernetes, which starts
+    /// again whatever ends.
+    #[arg(long)]
+    stay: bool,
+    /// Check the command line, the sweep file and the files that they name, and end: exit code 0 if all is well, 2 if not.
+    /// Listens nowhere and writes nothing.
+    #[arg(long)]
+    check: bool,
 }
 
 #[tokio::main]
@@ -37,8 +49,20 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let stop = taugrid_process::signals::stop_token().map_err(Failure::internal)?;
     arguments.listen.check()?;
+    arguments.observe.check()?;
     let sweep = Sweep::load(&arguments.sweep).map_err(Failure::usage)?;
-    let door = arguments.listen.open().await?;
+    if arguments.check {
+        arguments.listen.check_files()?;
+        directory::check(&arguments.out)?;
+        eprintln!("{}: {} cells; the command line is right", sweep.name, sweep.cells().len());
+        return Ok(Exit::Done);
+    }
+    let (progress, watched) = watch::channel(Progress::default());
+    let (phase, observed) = Observed::new(sweep.name.clone(), sweep.physics().sweep_id(), watched);
+    let posts = arguments.observe.open(&observed).await?;
+    posts.http.inspect(|address| eprintln!("metrics on http://{address}/metrics"));
+    posts.scaler.inspect(|address| eprintln!("scaler on {address}"));
+    let door = arguments.listen.clone().open().await?;
     let out = arguments.out;
     let opened = tokio::task::spawn_blocking({
         let (out, stop) = (out.clone(), stop.clone());
@@ -50,11 +74,11 @@ async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         }
     });
     let (directory, dataset) = opened.await.map_err(Failure::internal)??;
-    let _access = door.announce(directory.sweep_id())?;
+    let access = door.announce(directory.sweep_id())?;
     let Door { listener, url, .. } = door;
     eprintln!("listening on {url}");
-    let (progress, _) = watch::channel(Progress::default());
-    let served = serve(&directory, dataset, listener, progress, stop).await;
+    phase.send_replace(Phase::Running { since: Instant::now() });
+    let served = serve(&directory, dataset, listener, progress, stop.clone()).await;
     let (dataset, ending) = served.map_err(|error| directory::explain_serving(&out, &error))?;
     match ending {
         Ending::Stopped => {
@@ -63,9 +87,21 @@ async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         }
         Ending::Incomplete(set_aside) => Err(SetAside::explain(&set_aside)),
         Ending::Finished => {
-            let finished = tokio::task::spawn_blocking(move || directory.finish(dataset));
-            let summaries = finished.await.map_err(Failure::internal)??;
+            phase.send_replace(Phase::Finishing);
+            let finished = tokio::task::spawn_blocking(move || {
+                let summaries = directory.finish(dataset)?;
+                Ok::<_, Failure>((summaries, directory.sweep_id().to_owned()))
+            });
+            let (summaries, sweep_id) = finished.await.map_err(Failure::internal)??;
             eprintln!("{} cells are complete in {out}", summaries.len());
+            drop(access);
+            if arguments.stay {
+                let door = arguments.listen.open().await?;
+                let _access = door.announce(&sweep_id)?;
+                phase.send_replace(Phase::Finished);
+                eprintln!("staying, to say so; a signal ends this");
+                afterwards::stay(door.listener, &stop).await.map_err(Failure::internal)?;
+            }
             Ok(Exit::Done)
         }
     }

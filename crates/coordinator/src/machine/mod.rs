@@ -83,8 +83,12 @@ pub struct Standing {
     pub received: u64,
     /// Trials that are leased.
     pub leased: u64,
+    /// Leases that they are in.
+    pub leases: usize,
     /// Trials in quarantine.
     pub quarantined: u64,
+    /// Rows that have come and are not durable.
+    pub unwritten: u64,
     /// Cells.
     pub cells: u64,
     /// Those of which nothing is to come any more.
@@ -244,6 +248,8 @@ impl Machine {
             trials: self.cells.all().map(CellState::limit).sum(),
             received: self.cells.all().map(CellState::received).sum(),
             leased: self.leases.values().map(LeaseState::missing_count).sum(),
+            leases: self.leases.len(),
+            unwritten: self.unwritten_rows,
             quarantined: self.cells.all().map(CellState::quarantined).sum(),
             cells: self.cells.all().count() as u64,
             cells_done: self.cells.all().filter(|c| c.outstanding() == 0 && !c.deciding).count() as u64,
@@ -252,6 +258,11 @@ impl Machine {
             paused: self.paused,
             remaining,
         }
+    }
+
+    /// Threads of all workers.
+    pub fn threads(&self) -> u32 {
+        u32::try_from(self.threads).unwrap_or(u32::MAX)
     }
 
     /// What each worker holds.

@@ -70,10 +70,19 @@ impl ListenArguments {
         Ok(())
     }
 
+    /// Whether the files that they name can be used.
+    pub fn check_files(&self) -> Result<(), Failure> {
+        self.own().map(drop)
+    }
+
+    fn own(&self) -> Result<Option<Credentials>, Failure> {
+        self.pem.clone().files().map(|files| files.load()).transpose().map_err(Failure::usage)
+    }
+
     /// Begins to listen. Makes the keys, or reads them.
     pub async fn open(self) -> Result<Door, Failure> {
         self.check()?;
-        let own = self.pem.clone().files().map(|files| files.load()).transpose().map_err(Failure::usage)?;
+        let own = self.own()?;
         // Without an access file there is nobody to give keys to.
         let wants_keys = own.is_none() && !self.insecure && self.access_file.is_some();
         let keys = wants_keys.then(|| self.make_keys()).transpose()?;

@@ -5,10 +5,12 @@
 //! | `arguments` | the options that say where to listen and whom to let in |
 //! | `advertised` | the name by which clients dial |
 //! | `probation` | a new connection: it has a few seconds to be let in |
+//! | `public` | a port that anyone may read and nobody may change anything at |
 
 mod advertised;
 mod arguments;
 mod probation;
+mod public;
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,6 +23,7 @@ use tower::layer::util::{Identity, Stack};
 pub use advertised::Advertised;
 pub use arguments::{Door, ListenArguments};
 pub use probation::{Incoming, LetInLayer};
+pub use public::public;
 
 use crate::http2::{KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIMEOUT, WINDOW_BYTES};
 

@@ -26,6 +26,9 @@ pub struct Incoming {
     tcp: TcpListener,
     places: PollSemaphore,
     place: Option<OwnedSemaphorePermit>,
+    /// Where all who are in, and not those on probation alone, are few.
+    seats: Option<PollSemaphore>,
+    seat: Option<OwnedSemaphorePermit>,
     pause: Option<Pin<Box<Sleep>>>,
     probation: Duration,
 }
@@ -33,7 +36,12 @@ pub struct Incoming {
 impl Incoming {
     pub(super) fn new(tcp: TcpListener, places: usize, probation: Duration) -> Self {
         let places = PollSemaphore::new(Arc::new(Semaphore::new(places)));
-        Self { tcp, places, place: None, pause: None, probation }
+        Self { tcp, places, place: None, seats: None, seat: None, pause: None, probation }
+    }
+
+    /// No more than `most` connections at once, on probation or not; more wait outside.
+    pub(super) fn at_most(self, most: usize) -> Self {
+        Self { seats: Some(PollSemaphore::new(Arc::new(Semaphore::new(most)))), ..self }
     }
 }
 
@@ -50,12 +58,17 @@ impl Stream for Incoming {
             if this.place.is_none() {
                 this.place = ready!(this.places.poll_acquire(cx));
             }
+            if this.seat.is_none()
+                && let Some(seats) = &mut this.seats
+            {
+                this.seat = ready!(seats.poll_acquire(cx));
+            }
             match ready!(this.tcp.poll_accept(cx)).and_then(|(tcp, peer)| tcp.set_nodelay(true).map(|()| (tcp, peer))) {
                 Ok((tcp, peer)) => {
                     debug!("{peer} connects");
                     let probation = Probation(Arc::new(Mutex::new(this.place.take())));
                     let deadline = Some(Box::pin(sleep(this.probation)));
-                    return Poll::Ready(Some(Ok(Newcomer { tcp, probation, deadline })));
+                    return Poll::Ready(Some(Ok(Newcomer { tcp, probation, deadline, _seat: this.seat.take() })));
                 }
                 Err(error) => {
                     warn!("a connection cannot be taken: {error}");
@@ -86,6 +99,7 @@ pub struct Newcomer {
     probation: Probation,
     /// None once it was let in.
     deadline: Option<Pin<Box<Sleep>>>,
+    _seat: Option<OwnedSemaphorePermit>,
 }
 
 impl Connected for Newcomer {

@@ -63,6 +63,39 @@ async fn is_answered(channel: &mut Channel, service: &str) -> bool {
     channel.call(request).await.is_ok()
 }
 
+/// Of a public port the places are few for those who are in, too, and nobody keeps one by saying nothing.
+#[tokio::test]
+async fn a_public_port_takes_few_and_hangs_up_on_who_says_nothing() {
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = tcp.local_addr().unwrap();
+    let probation = Duration::from_millis(300);
+    let (mut server, _) = public(TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let incoming = Incoming::new(tcp, 8, probation).at_most(2);
+    tokio::spawn(server.add_service(Greeter).serve_with_incoming(incoming));
+    let dial = || async { TcpStream::connect(address).await.unwrap() };
+    let greet = |mut stream: TcpStream| async move {
+        stream.write_all(b"POST /greeter/greet HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+        let mut first = [0; 12];
+        stream.read_exact(&mut first).await.unwrap();
+        assert_eq!(&first, b"HTTP/1.1 200");
+        stream
+    };
+    // Two are in, one of them having said something: the third waits outside until the silent one is hung up on.
+    let (silent, heard) = (dial().await, greet(dial().await).await);
+    let began = Instant::now();
+    let third = greet(dial().await).await;
+    assert!(began.elapsed() > probation / 3, "{:?}", began.elapsed());
+    hung_up(silent).await;
+    // Both that are in stay, and nobody else comes in before one of them goes.
+    let mut fourth = dial().await;
+    fourth.write_all(b"POST /greeter/greet HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    let mut byte = [0];
+    assert!(tokio::time::timeout(2 * probation, fourth.read(&mut byte)).await.is_err());
+    drop(third);
+    assert_eq!(fourth.read(&mut byte).await.unwrap(), 1);
+    drop(heard);
+}
+
 fn keys() -> Keys {
     Keys::generate(["127.0.0.1".to_owned()]).unwrap()
 }

@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub(crate) mod bench;
+pub(crate) mod certificates;
 pub(crate) mod compact;
 pub(crate) mod control;
 pub(crate) mod plan;

@@ -51,6 +51,22 @@ struct Arguments {
     /// the cache's and nothing is left.
     #[arg(long, value_name = "DIR")]
     spill: Option<PathBuf>,
+    /// When the sweep is complete, do not end: ask the coordinator every so many seconds (60 if not said) whether there is
+    /// more, until a signal. For Kubernetes' Deployments, which start again whatever ends.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "60",
+        value_parser = clap::value_parser!(u64).range(1..),
+        conflicts_with = "time_limit"
+    )]
+    stay: Option<u64>,
+    /// Check the command line and the files that it names, and end: exit code 0 if all is well, 2 if not. Dials nowhere and
+    /// writes nothing.
+    #[arg(long)]
+    check: bool,
 }
 
 #[tokio::main]
@@ -62,10 +78,24 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     life::check_instruction_set().map_err(Failure::usage)?;
     let stop = taugrid_process::signals::stop_token().map_err(Failure::internal)?;
-    match life::run(&arguments.options()?, &stop).await {
-        Ok(Ending::Finished) => Ok(Exit::Done),
-        Ok(Ending::Stopped) => Ok(Exit::Interrupted),
-        Err(error) => Err(explain(&error)),
+    let (stay, is_check) = (arguments.stay.map(Duration::from_secs), arguments.check);
+    let options = arguments.options()?;
+    if is_check {
+        eprintln!("the command line is right");
+        return Ok(Exit::Done);
+    }
+    loop {
+        match (life::run(&options, &stop).await, stay) {
+            (Ok(Ending::Finished), Some(period)) => {
+                eprintln!("the sweep is complete; waiting for more");
+                if stop.run_until_cancelled(tokio::time::sleep(period)).await.is_none() {
+                    return Ok(Exit::Done);
+                }
+            }
+            (Ok(Ending::Finished), None) => return Ok(Exit::Done),
+            (Ok(Ending::Stopped), _) => return Ok(Exit::Interrupted),
+            (Err(error), _) => return Err(explain(&error)),
+        }
     }
 }
 
