@@ -123,6 +123,9 @@ enum Command {
 enum Bench {
     /// Run the escape core's four workloads, and give their rates, as such and against what the machine does at best.
     Core(commands::bench::Core),
+    /// Run a coordinator under the load of simulated workers on loopback: shards and rows a second, memory, latencies, and how long
+    /// it takes after a kill.
+    Orchestrator(commands::bench::Orchestrator),
 }
 
 fn main() -> ExitCode {
@@ -149,5 +152,6 @@ fn main() -> ExitCode {
         Command::Certificates(options) => commands::certificates::run(&options),
         Command::Compact { dir } => commands::compact::run(&dir),
         Command::Bench { bench: Bench::Core(core) } => commands::bench::core(core),
+        Command::Bench { bench: Bench::Orchestrator(load) } => commands::bench::orchestrator(load),
     })
 }

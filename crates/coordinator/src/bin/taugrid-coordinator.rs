@@ -49,6 +49,7 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let stop = taugrid_process::signals::stop_token().map_err(Failure::internal)?;
     arguments.listen.check()?;
+    taugrid_process::limits::raise_open_files();
     arguments.observe.check()?;
     let sweep = Sweep::load(&arguments.sweep).map_err(Failure::usage)?;
     if arguments.check {
