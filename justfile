@@ -78,3 +78,9 @@ kubernetes *ARGS: build
 # The API documentation of the workspace.
 docs *ARGS:
     RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps {{ ARGS }}
+
+# A hundred thousand workers in virtual time, and a real coordinator under load.
+scaling:
+    cargo test -p taugrid-coordinator virtual_time::a_hundred_thousand -- --ignored --nocapture
+    cargo build --release --workspace
+    target/release/taugrid bench orchestrator

@@ -23,6 +23,12 @@ struct Cluster {
     now: Moment,
     finished: Option<Moment>,
     sequence: u64,
+    /// When the workers' hearts beat next.
+    heartbeat: Moment,
+    /// Leases that were given.
+    leases: u64,
+    /// Real time that the machine took.
+    cost: Duration,
     /// What is left of trials that were given back in the middle, in seconds.
     left: HashMap<(CellKey, u64), f64>,
 }
@@ -100,6 +106,9 @@ impl Cluster {
             now: Moment::ZERO,
             finished: None,
             sequence: 0,
+            heartbeat: Moment::ZERO,
+            leases: 0,
+            cost: Duration::ZERO,
             left: HashMap::new(),
         };
         for id in 0..workers {
@@ -118,9 +127,13 @@ impl Cluster {
     }
 
     fn step(&mut self, event: Event) {
-        for effect in self.machine.step(event) {
+        let began = std::time::Instant::now();
+        let effects = self.machine.step(event);
+        self.cost += began.elapsed();
+        for effect in effects {
             match effect {
                 Effect::Lease { worker, lease, cell, trials } => {
+                    self.leases += 1;
                     self.later(LATENCY, Happening::Lease(worker, lease, cell, Range64(trials.start, trials.end)));
                 }
                 Effect::Recall { worker, lease, most, begun } => {
@@ -134,7 +147,7 @@ impl Cluster {
     }
 
     fn run(&mut self) {
-        const MOST: u64 = 20_000_000;
+        const MOST: u64 = 200_000_000;
         while self.finished.is_none() {
             assert!(self.order < MOST, "at {:?} it goes in circles: {:?}", self.now, self.machine.standing());
             let Reverse((at, _, happening)) = self.happenings.pop().expect("the sweep ends");
@@ -161,8 +174,12 @@ impl Cluster {
             }
             Happening::Said(message) => self.hear(message),
             Happening::Tick => {
-                for id in 0..self.workers.len() as u64 {
-                    self.step(Event::Heard { worker: WorkerId(id), at });
+                // Heartbeats, as often as real workers have them.
+                if self.now >= self.heartbeat {
+                    self.heartbeat = self.now + Duration::from_secs(2);
+                    for id in 0..self.workers.len() as u64 {
+                        self.step(Event::Heard { worker: WorkerId(id), at });
+                    }
                 }
                 self.step(Event::Clock { at });
                 self.later(Duration::from_millis(100), Happening::Tick);
@@ -288,6 +305,22 @@ fn the_end_of_a_skewed_sweep_is_not_ragged() {
     let wall = cluster.finished.expect("finished").as_secs_f64();
     println!("{wall:.0} s, idle in the last tenth: {:.2} %", 100.0 * idle);
     assert!(idle < 0.10, "{:.1} % of the worker time of the last tenth is idle", 100.0 * idle);
+}
+
+#[test]
+#[ignore = "takes a minute or two: `just scaling`"]
+fn a_hundred_thousand_workers() {
+    let mut cluster = Cluster::new(100_000, &SKEWED, 100_000);
+    cluster.run();
+    let wall = cluster.finished.expect("finished").as_secs_f64();
+    let (leases, cost) = (cluster.leases as f64, cluster.cost.as_secs_f64());
+    println!(
+        "{wall:.0} s, idle in the last tenth: {:.1} %; {leases} leases, {:.1} µs of the machine for each, {:.2} cores",
+        100.0 * cluster.idle_at_the_end(),
+        1e6 * cost / leases,
+        cost / wall
+    );
+    assert!(cost < wall, "the machine does not keep up with its workers");
 }
 
 #[test]
