@@ -8,6 +8,7 @@
 //! | [`tls`], [`pem`] | the keys of both ends: made for a sweep, or the user's own |
 //! | [`listen`] | the coordinator's end: whom to let in |
 //! | [`connect`] | the other end: where to dial |
+//! | [`transport`] | what carries the bytes between them |
 
 pub mod access;
 pub mod connect;
@@ -18,6 +19,7 @@ pub mod listen;
 pub mod pem;
 pub mod signals;
 pub mod tls;
+pub mod transport;
 
 use std::io::IsTerminal;
 
