@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::holdings::{Tenure, one};
 use crate::pool::Ended;
+use crate::threads::RayonThreads;
 use taugrid_process::connect::Coordinator;
 
 const SWEEP: &str = "
@@ -47,7 +48,7 @@ impl Rig {
         let sweep = Sweep::parse(SWEEP, Path::new("sweep.yaml")).expect("a sound sweep");
         let physics = sweep.physics();
         let cell = sweep.cells()[0];
-        let mut desk = Desk::new(&options).expect("threads");
+        let mut desk = Desk::new(&options, Arc::new(RayonThreads::new(options.threads).expect("threads")));
         assert_eq!(desk.hello(&options).sweep, "");
         desk.settle_in(Setup::new(physics.sweep_id(), physics, None).expect("a landscape"));
         let wire = v1::Cell {
