@@ -148,6 +148,10 @@ impl Desk {
                     let stream = self.holdings.number(id).map(|_| self.stream);
                     let trials: Vec<_> = ended.rows.iter().map(|row| row.record.trial).collect();
                     self.outbox.add(ended.rows, &ended.tenure.grant, stream);
+                    for (other, again) in self.holdings.superfluous(id, ended.tenure.cell, &trials) {
+                        self.pool.give_up(other, &again);
+                        self.after_rows.extend(self.holdings.forgo(other, &again).map(Kind::LeaseDone));
+                    }
                     let done = self.holdings.ended(id, trials, ended.busy);
                     self.after_rows.extend(done.map(Kind::LeaseDone));
                 }
@@ -186,12 +190,9 @@ impl Desk {
             return self.put_on_shelf(checkpoints);
         }
         let mut returned = dropped;
-        // It is no longer held if the kernel failed on it meanwhile.
-        if self.holdings.holds(tenure) {
-            returned.extend(trials);
-        } else {
-            returned.clear();
-        }
+        returned.extend(trials);
+        // None is left if the kernel failed on it meanwhile; and of some the rows may have come.
+        let returned = self.holdings.left_of(tenure, &returned);
         let done = self.holdings.forgo(tenure, &returned);
         if is_asked_for {
             self.line.show(checkpoints);

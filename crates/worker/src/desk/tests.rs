@@ -177,6 +177,21 @@ fn a_recall_is_answered_once_and_with_nothing_that_is_not_held() {
 }
 
 #[test]
+fn a_trial_that_was_lost_and_came_back_and_ended_meanwhile_is_not_run_again() {
+    let mut rig = Rig::new();
+    rig.said();
+    let lost = rig.lease(1, 0..100).expect("sound");
+    rig.reopen();
+    rig.desk.hear(coordinator::Kind::Adopted(Adopted::default())).expect("as it was offered");
+    let again = rig.lease(1, 0..100).expect("sound");
+    rig.ended(&lost, [99, 95]);
+    assert!(!rig.desk.holdings.is_left(again.cell, 99));
+    rig.desk.hear(coordinator::Kind::Recall(v1::Recall { lease: 1, most: 4, begun: false })).expect("fine");
+    let given_back = [Trials { first: 94, count: 1 }, Trials { first: 96, count: 3 }];
+    assert_eq!(rig.said(), [Kind::Returned(Returned { lease: 1, trials: given_back.to_vec() })]);
+}
+
+#[test]
 fn a_lease_whose_rest_is_recalled_is_done_after_its_rows() {
     let mut rig = Rig::new();
     rig.said();
