@@ -26,6 +26,10 @@ quickstart *ARGS:
 chaos SECONDS="120" SEED="20211107":
     TAUGRID_CHAOS_SECONDS={{ SECONDS }} TAUGRID_CHAOS_SEED={{ SEED }} cargo test -p taugrid-tests chaos -- --nocapture
 
+# The real coordinator and workers in simulated network and time, under the faults of so many seeds.
+simulation SEEDS="5000":
+    TAUGRID_SEEDS={{ SEEDS }} cargo test -p taugrid-simulation -- --nocapture
+
 # Random histories of the coordinator's machine, others than CI's: as many, from another seed.
 histories CASES="100000":
     PROPTEST_RNG_SEED=$RANDOM PROPTEST_CASES={{ CASES }} cargo test -p taugrid-coordinator --lib histories

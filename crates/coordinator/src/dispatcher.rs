@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::mpsc as blocking;
 use std::time::Duration;
 
 use taugrid_results::{Cell, CellKey, Checkpoints, Coverage, Outcome, PartInfo, Ranges, Row};
@@ -81,7 +80,7 @@ pub(crate) struct Tools {
     pub(crate) grants: Grants,
     pub(crate) checkpoints: Arc<Checkpoints>,
     pub(crate) decisions: Decisions,
-    pub(crate) writer: blocking::Sender<Job>,
+    pub(crate) writer: mpsc::UnboundedSender<Job>,
     pub(crate) progress: watch::Sender<Progress>,
     pub(crate) provenance: Provenance,
 }

@@ -4,7 +4,6 @@
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::mpsc as blocking;
 
 use bytes::Bytes;
 use taugrid_results::store::MemoryStore;
@@ -72,7 +71,7 @@ impl Coordinators {
 async fn hear(sweep: &Sweep, messages: Vec<WorkerMessage>) -> io::Result<Heard> {
     let worker = WorkerId(1);
     let (said, mut line) = mpsc::channel(1);
-    let (jobs, written) = blocking::channel();
+    let (jobs, mut written) = mpsc::unbounded_channel();
     let (shared, mut dispatcher) = coordinator(sweep, said, jobs)?;
     let (stream, _unread) = outgoing(Arc::clone(&shared.checkpoints));
     let mut messages = messages.into_iter().peekable();
@@ -94,7 +93,8 @@ async fn hear(sweep: &Sweep, messages: Vec<WorkerMessage>) -> io::Result<Heard> 
         while let Some(said) = line.recv().await {
             verdict = dispatcher.take_in(said).or(verdict);
             // The writer: all rows are durable at once.
-            let receipts = written.try_iter().filter_map(|job| match job {
+            let jobs = std::iter::from_fn(|| written.try_recv().ok());
+            let receipts = jobs.filter_map(|job| match job {
                 Job::Rows(receipt, ..) => Some(receipt),
                 _ => None,
             });
@@ -115,7 +115,7 @@ async fn hear(sweep: &Sweep, messages: Vec<WorkerMessage>) -> io::Result<Heard> 
 fn coordinator(
     sweep: &Sweep,
     said: mpsc::Sender<Said>,
-    writer: blocking::Sender<Job>,
+    writer: mpsc::UnboundedSender<Job>,
 ) -> io::Result<(Arc<Shared>, Dispatcher)> {
     let cells = sweep.cells();
     let checkpoints = Checkpoints::open(Arc::new(MemoryStore::new())).map_err(io::Error::other)?;

@@ -4,7 +4,6 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::mpsc as blocking;
 use std::time::Duration;
 
 use taugrid_process::exit::Failure;
@@ -106,8 +105,8 @@ pub enum ServeError {
     /// The listener failed.
     #[error("the coordinator cannot serve: {0}")]
     Transport(#[from] tonic::transport::Error),
-    /// A thread could not be started, or died.
-    #[error("the writer's thread {0}")]
+    /// The writer panicked.
+    #[error("the writer ended before its time: {0}")]
     Writer(String),
 }
 
@@ -135,7 +134,7 @@ pub async fn serve(
     let standing = machine.standing();
     info!("{} of {} trials to run", standing.trials - standing.received, standing.trials);
     let (said, line) = mpsc::channel(LINE);
-    let (jobs, writer_line) = blocking::channel();
+    let (jobs, writer_line) = mpsc::unbounded_channel();
     let most_rows = u32::try_from(tuning.most_unwritten).unwrap_or(u32::MAX);
     let shared = Arc::new(Shared {
         // With the cells that the sweep had and has no more, whose rows a worker may still hold.
@@ -157,7 +156,6 @@ pub async fn serve(
     };
     let control = ControlService { dispatcher: said.clone() };
     let writer = writer::spawn(dataset, Arc::clone(&checkpoints), writer_line, said);
-    let writer = writer.map_err(|error| ServeError::Writer(error.to_string()))?;
     let (hang_up, hung_up) = oneshot::channel::<()>();
     let server = tokio::spawn(
         guarded
@@ -181,17 +179,14 @@ pub async fn serve(
     };
     let (verdict, set_aside) = Dispatcher::new(machine, tools).run(line, stop).await;
     // The dispatcher is gone, and with it the writer's line: the writer flushes what it has, and ends.
-    let joined = tokio::task::spawn_blocking(move || writer.join()).await;
-    let (dataset, written) = match joined {
-        Ok(Ok(written)) => written,
-        Ok(Err(_)) | Err(_) => return Err(ServeError::Writer("panicked".to_owned())),
-    };
+    let written = writer.await.flatten();
     let _ = hang_up.send(());
     let aborter = server.abort_handle();
     match tokio::time::timeout(FAREWELL, server).await {
         Ok(Ok(served)) => served?,
         Ok(Err(_)) | Err(_) => aborter.abort(),
     }
+    let (dataset, written) = written.map_err(|error| ServeError::Writer(error.to_string()))?;
     written?;
     let ending = match verdict {
         Verdict::Finished | Verdict::Cancelled => {

@@ -1,15 +1,15 @@
-//! The writer: gathers rows and makes them durable, on a thread of its own.
+//! The writer: gathers rows and makes them durable. What it gathers waits while it writes, on a thread that may block.
 //!
 //! Rows become a Parquet part when there are many, when they have waited long enough, or when told to; only then are
 //! their receipts handed back, to be acknowledged.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use taugrid_results::{Checkpoints, Dataset, DatasetError, Row, coverage_of};
+use taugrid_results::{Checkpoints, Dataset, DatasetError, PartInfo, Row, coverage_of};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
+use tokio::time::{Instant, sleep_until};
 use tracing::info;
 
 use crate::dispatcher::Said;
@@ -33,44 +33,29 @@ pub(crate) enum Job {
     Roll(Vec<Identity>),
 }
 
-/// How the writer ended: the dataset, and why it could not go on if it could not.
-pub(crate) type Written = (Dataset, Result<(), DatasetError>);
+/// How the writer ended: the dataset, and why it could not go on if it could not; or neither, if it panicked.
+pub(crate) type Written = Result<(Dataset, Result<(), DatasetError>), JoinError>;
 
 /// Starts the writer. It ends when `jobs` is closed, after a last flush, or at the first error.
 pub(crate) fn spawn(
     dataset: Dataset,
     checkpoints: Arc<Checkpoints>,
-    jobs: Receiver<Job>,
+    jobs: mpsc::UnboundedReceiver<Job>,
     said: mpsc::Sender<Said>,
-) -> std::io::Result<JoinHandle<Written>> {
-    std::thread::Builder::new().name("writer".to_owned()).spawn(move || {
-        let mut last_word = LastWord { said: said.clone(), well: false };
-        let (rows, receipts) = (Vec::new(), Vec::new());
-        let started = Instant::now();
-        let mut writer = Writer { dataset, checkpoints, rows, receipts, room: None, said, started };
-        let result = writer.work(&jobs);
-        last_word.well = result.is_ok();
-        (writer.dataset, result)
+) -> JoinHandle<Written> {
+    let (rows, receipts) = (Vec::new(), Vec::new());
+    let writer = Writer { checkpoints, rows, receipts, room: None, said: said.clone(), started: Instant::now() };
+    tokio::spawn(async move {
+        let written = writer.work(dataset, jobs).await;
+        if !matches!(written, Ok((_, Ok(())))) {
+            // The dispatcher may be gone already; then there is nobody to tell.
+            let _ = said.send(Said::WriterFailed).await;
+        }
+        written
     })
 }
 
-/// Tells the dispatcher that the writer failed, be it by an error or by a panic.
-struct LastWord {
-    said: mpsc::Sender<Said>,
-    well: bool,
-}
-
-impl Drop for LastWord {
-    fn drop(&mut self) {
-        if !self.well {
-            // The dispatcher may be gone already; then there is nobody to tell.
-            let _ = self.said.blocking_send(Said::WriterFailed);
-        }
-    }
-}
-
 struct Writer {
-    dataset: Dataset,
     checkpoints: Arc<Checkpoints>,
     rows: Vec<Row>,
     receipts: Vec<Receipt>,
@@ -81,32 +66,44 @@ struct Writer {
 }
 
 impl Writer {
-    fn work(&mut self, jobs: &Receiver<Job>) -> Result<(), DatasetError> {
+    async fn work(mut self, mut dataset: Dataset, mut jobs: mpsc::UnboundedReceiver<Job>) -> Written {
         let mut deadline: Option<Instant> = None;
         loop {
-            let job = match deadline {
-                None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(deadline) => jobs.recv_timeout(deadline.saturating_duration_since(Instant::now())),
+            let waited = async {
+                match deadline {
+                    Some(deadline) => sleep_until(deadline).await,
+                    None => std::future::pending().await,
+                }
             };
-            let flush = match job {
-                Ok(Job::Rows(receipt, rows, room)) => {
+            let job = tokio::select! {
+                biased;
+                () = waited => Some(Job::Flush),
+                job = jobs.recv() => job,
+            };
+            let (flush, last) = match job {
+                Some(Job::Rows(receipt, rows, room)) => {
                     self.receipts.push(receipt);
                     match &mut self.room {
                         Some(held) => held.merge(room),
                         None => self.room = Some(room),
                     }
                     self.rows.extend(rows);
-                    self.rows.len() >= ROWS_OF_A_PART
+                    (self.rows.len() >= ROWS_OF_A_PART, false)
                 }
-                Ok(Job::Roll(workers)) => {
-                    roll::write(&**self.dataset.store(), &workers);
+                Some(Job::Roll(workers)) => {
+                    let store = Arc::clone(dataset.store());
+                    spawn_blocking(move || roll::write(&*store, &workers)).await?;
                     continue;
                 }
-                Ok(Job::Flush) | Err(RecvTimeoutError::Timeout) => true,
-                Err(RecvTimeoutError::Disconnected) => return self.flush(),
+                Some(Job::Flush) => (true, false),
+                None => (true, true),
             };
             if flush {
-                self.flush()?;
+                let flushed;
+                (dataset, flushed) = self.flush(dataset).await?;
+                if last || flushed.is_err() {
+                    return Ok((dataset, flushed));
+                }
                 deadline = None;
             } else if deadline.is_none() {
                 let wait = (self.started.elapsed() / 60).clamp(SHORTEST_WAIT, LONGEST_WAIT);
@@ -115,21 +112,40 @@ impl Writer {
         }
     }
 
-    fn flush(&mut self) -> Result<(), DatasetError> {
-        if !self.rows.is_empty() {
-            let written = coverage_of(&self.rows);
+    /// Makes the rows durable, and hands back their receipts.
+    async fn flush(&mut self, mut dataset: Dataset) -> Written {
+        let rows = std::mem::take(&mut self.rows);
+        if !rows.is_empty() {
+            let checkpoints = Arc::clone(&self.checkpoints);
             let began = Instant::now();
-            let part = self.dataset.append(std::mem::take(&mut self.rows))?;
-            info!(?part, "part is durable");
-            let _ = self.said.blocking_send(Said::Written(part, began.elapsed()));
-            written.iter().for_each(|(&cell, trials)| self.checkpoints.forget(cell, trials));
+            let appending = spawn_blocking(move || {
+                let appended = append(&mut dataset, &checkpoints, rows);
+                (dataset, appended)
+            });
+            let appended;
+            (dataset, appended) = appending.await?;
+            match appended {
+                Ok(part) => {
+                    let _ = self.said.send(Said::Written(part, began.elapsed())).await;
+                }
+                Err(error) => return Ok((dataset, Err(error))),
+            }
         }
         self.room = None;
         let receipts = std::mem::take(&mut self.receipts);
         if !receipts.is_empty() {
             // The dispatcher may be gone already; what is durable is found by the next coordinator.
-            let _ = self.said.blocking_send(Said::Durable(receipts));
+            let _ = self.said.send(Said::Durable(receipts)).await;
         }
-        Ok(())
+        Ok((dataset, Ok(())))
     }
+}
+
+/// Writes a part. The checkpoints of its trials are of no more use.
+fn append(dataset: &mut Dataset, checkpoints: &Checkpoints, rows: Vec<Row>) -> Result<PartInfo, DatasetError> {
+    let written = coverage_of(&rows);
+    let part = dataset.append(rows)?;
+    info!(?part, "part is durable");
+    written.iter().for_each(|(&cell, trials)| checkpoints.forget(cell, trials));
+    Ok(part)
 }

@@ -9,6 +9,7 @@
 //! | [`tls`], [`pem`] | the keys of both ends: made for a sweep, or the user's own |
 //! | [`listen`] | the coordinator's end: whom to let in |
 //! | [`connect`] | the other end: where to dial |
+//! | [`transport`] | what carries the bytes between them |
 //! | [`usage`] | what this process takes of its machine |
 
 pub mod access;
@@ -21,6 +22,7 @@ pub mod listen;
 pub mod pem;
 pub mod signals;
 pub mod tls;
+pub mod transport;
 pub mod usage;
 
 use std::io::IsTerminal;

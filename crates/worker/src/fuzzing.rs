@@ -3,6 +3,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use taugrid_process::connect::Coordinator;
 use taugrid_sweep::Physics;
@@ -12,6 +13,7 @@ use crate::desk::Desk;
 use crate::error::WorkerError;
 use crate::options::Options;
 use crate::setup::Setup;
+use crate::threads::RayonThreads;
 
 /// Has a coordinator say `messages` to a new worker that serves the sweep of `physics`, which needs no artifact. Each
 /// Welcome is the first word of another stream.
@@ -26,7 +28,7 @@ pub fn hear(physics: &Physics, messages: Vec<CoordinatorMessage>) -> Result<(), 
         cache: PathBuf::from("/nonexistent/taugrid"),
         ..Options::new(Coordinator::by_access_file(PathBuf::new()))
     };
-    let mut desk = Desk::new(&options)?;
+    let mut desk = Desk::new(&options, Arc::new(RayonThreads::new(options.threads)?));
     desk.run_nothing();
     desk.hello(&options);
     desk.settle_in(Setup::new(physics.sweep_id(), physics.clone(), None)?);

@@ -108,9 +108,9 @@ impl Holdings {
         self.held.is_empty()
     }
 
-    /// Whether a lease is held.
-    pub(crate) fn holds(&self, id: TenureId) -> bool {
-        self.held.contains_key(&id)
+    /// Those of `trials` whose rows are still to come from a lease; none if it is not held any more.
+    pub(crate) fn left_of(&self, id: TenureId, trials: &Ranges) -> Ranges {
+        self.held.get(&id).map(|held| held.left.intersection(trials).collect()).unwrap_or_default()
     }
 
     /// Whether the coordinator has yet to say what is still the worker's.
@@ -149,6 +149,17 @@ impl Holdings {
         held.busy += busy;
         runs(trials).for_each(|run| held.left.remove(run));
         self.settle(id)
+    }
+
+    /// Where trials are still to be run whose rows have come from another lease: they were in hand when that lease lost them,
+    /// and came back before they ended.
+    pub(crate) fn superfluous(&self, ended: TenureId, cell: CellKey, trials: &[u64]) -> Vec<(TenureId, Ranges)> {
+        let others = self.held.iter().filter(|(id, held)| **id != ended && held.tenure.cell == cell);
+        let theirs = others.map(|(id, held)| {
+            let again = trials.iter().filter(|trial| held.left.contains(trial));
+            (*id, again.map(|&trial| trial..trial + 1).collect::<Ranges>())
+        });
+        theirs.filter(|(_, again)| !again.is_empty()).collect()
     }
 
     /// Trials go back to the coordinator, or are its own already; the lease, if it is done by that.

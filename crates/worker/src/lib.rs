@@ -11,7 +11,8 @@
 //! | `outbox`, `spill` | rows on their way: gathered into batches, kept until acknowledged, in memory and in files |
 //! | `line` | what is to be said, in order |
 //! | `feed` | the trials of one cell on their way to the walkers, lease after lease |
-//! | `pool` | the rayon pool that runs leases; never called from an async task but to hand over a lease |
+//! | `pool` | the walkers that run leases; never called from an async task but to hand over a lease |
+//! | `threads` | what walkers run on: rayon's threads, and a clock |
 //! | `artifact`, `setup` | θ* and the data: fetched once, cached by content; the sweep's physics and cells |
 
 pub mod duration;
@@ -32,6 +33,8 @@ mod seek;
 mod session;
 mod setup;
 mod spill;
+mod threads;
 
-pub use life::{Ending, Options, WorkerError, run};
+pub use life::{Ending, Options, WorkerError, run, run_on};
 pub use outbox::EncodeError;
+pub use threads::Threads;

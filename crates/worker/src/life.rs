@@ -1,8 +1,10 @@
 //! A worker from its first connection to the end of the sweep, over any number of broken streams.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use rand::RngExt;
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
 use taugrid_escape::simd::{Isa, IsaError};
 use taugrid_wire::v1::{Farewell, farewell::Reason};
 use tokio::time::Instant;
@@ -14,6 +16,7 @@ pub use crate::error::WorkerError;
 pub use crate::options::{Options, default_cache, default_threads};
 use crate::seek::Seeker;
 use crate::session::{Parting, hold};
+use crate::threads::{RayonThreads, Threads};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -42,6 +45,15 @@ pub fn check_instruction_set() -> Result<(), IsaError> {
 /// Serves the coordinator until the sweep ends, until `stop` or the time limit, or something that another try cannot mend.
 /// Asked to stop, it hands back what it holds within the grace.
 pub async fn run(options: &Options, stop: &CancellationToken) -> Result<Ending, WorkerError> {
+    run_on(Arc::new(RayonThreads::new(options.threads)?), options, stop).await
+}
+
+/// The same on threads of the caller's, rather than those that the options ask for.
+pub async fn run_on(
+    threads: Arc<dyn Threads>,
+    options: &Options,
+    stop: &CancellationToken,
+) -> Result<Ending, WorkerError> {
     let leave = stop.child_token();
     // Everything that runs beside ends with this.
     let _end = leave.clone().drop_guard();
@@ -55,7 +67,7 @@ pub async fn run(options: &Options, stop: &CancellationToken) -> Result<Ending, 
             }
         });
     }
-    let mut desk = Desk::new(options)?;
+    let mut desk = Desk::new(options, threads);
     let ended = tokio::select! {
         ended = live(&mut desk, options, &leave) => ended,
         () = grace_over(&leave, options.grace) => {
@@ -79,6 +91,7 @@ pub async fn run(options: &Options, stop: &CancellationToken) -> Result<Ending, 
 
 async fn live(desk: &mut Desk, options: &Options, leave: &CancellationToken) -> Result<Ending, WorkerError> {
     let mut seeker = Seeker::new(&options.coordinator);
+    let mut dice = SmallRng::seed_from_u64(options.seed);
     let mut pause = FIRST_PAUSE;
     let mut last_contact = Instant::now();
     loop {
@@ -110,7 +123,7 @@ async fn live(desk: &mut Desk, options: &Options, leave: &CancellationToken) -> 
             return Err(error);
         }
         warn!("{error}; trying again");
-        let jittered = pause.mul_f64(rand::rng().random_range(0.5..1.5));
+        let jittered = pause.mul_f64(dice.random_range(0.5..1.5));
         pause = (pause * 2).min(LONGEST_PAUSE);
         let waiting = async {
             tokio::select! {

@@ -16,6 +16,9 @@ pub struct Options {
     pub name: String,
     /// Trials run at once.
     pub threads: NonZeroUsize,
+    /// What the worker draws from: its identity, by which a coordinator knows it again, and the lengths of its pauses. No
+    /// two workers may have the same.
+    pub seed: u64,
     /// Where artifacts are cached.
     pub cache: PathBuf,
     /// How long to go on trying while the coordinator cannot be reached.
@@ -45,6 +48,7 @@ impl Options {
             coordinator,
             name: default_name(),
             threads: default_threads(),
+            seed: rand::random(),
             cache: default_cache(),
             patience: Duration::from_secs(300),
             leave_with_coordinator: false,

@@ -1,4 +1,4 @@
-//! The rayon pool that runs leases.
+//! The walkers that run leases.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::feed::{Feed, Retirement, Showing};
 use crate::holdings::{Tenure, TenureId};
+use crate::threads::Threads;
 
 /// What the pool tells.
 pub(crate) enum Report {
@@ -58,7 +59,7 @@ pub(crate) struct Recalled {
 
 /// The threads that simulate.
 pub(crate) struct Pool {
-    pool: rayon::ThreadPool,
+    threads: Arc<dyn Threads>,
     shared: Arc<Shared>,
     showing: Showing,
 }
@@ -74,15 +75,14 @@ struct Shared {
 }
 
 impl Pool {
-    pub(crate) fn new(
-        threads: usize,
-        showing: Showing,
-        reports: mpsc::UnboundedSender<Report>,
-    ) -> Result<Self, rayon::ThreadPoolBuildError> {
-        let pool =
-            rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("trials-{i}")).build()?;
+    pub(crate) fn new(threads: Arc<dyn Threads>, showing: Showing, reports: mpsc::UnboundedSender<Report>) -> Self {
         let (paused, closed) = (Arc::default(), AtomicBool::new(false));
-        Ok(Self { pool, shared: Arc::new(Shared { reports, feeds: Mutex::default(), paused, closed }), showing })
+        Self { threads, shared: Arc::new(Shared { reports, feeds: Mutex::default(), paused, closed }), showing }
+    }
+
+    /// Trials, or groups of lanes, that run at once.
+    pub(crate) fn threads(&self) -> usize {
+        self.threads.count().get()
     }
 
     /// Queues a lease, which is not empty, and returns at once. It goes to the walkers that are at work on its cell, unless
@@ -147,14 +147,14 @@ impl Pool {
 
     /// Sends for as many walkers as the feed has use for.
     fn enlist(&self, feed: &Arc<Feed>) {
-        for _ in 0..feed.enlist(self.pool.current_num_threads()) {
-            let (shared, feed) = (Arc::clone(&self.shared), Arc::clone(feed));
-            self.pool.spawn_fifo(move || {
+        for _ in 0..feed.enlist(self.threads()) {
+            let (shared, feed, threads) = (Arc::clone(&self.shared), Arc::clone(feed), Arc::clone(&self.threads));
+            self.threads.spawn(Box::new(move || {
                 while {
-                    feed.walk(&shared.reports);
+                    feed.walk(&shared.reports, &*threads);
                     !shared.release(&feed)
                 } {}
-            });
+            }));
         }
     }
 }

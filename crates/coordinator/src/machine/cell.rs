@@ -159,6 +159,13 @@ impl CellState {
         }
     }
 
+    /// Those of `trials` whose rows are still to come, and the others.
+    pub(super) fn tell_apart(&self, trials: &Ranges) -> (Ranges, Ranges) {
+        let open = trials.iter().flat_map(|range| self.received.gaps(range)).collect();
+        let came = trials.iter().flat_map(|range| within(&self.received, range)).collect();
+        (open, came)
+    }
+
     fn reopen_range(&mut self, range: Range<u64>) {
         let held = length(&self.open, &range);
         self.open_count += (range.end - range.start) - held;

@@ -425,7 +425,10 @@ impl Machine {
         state.leaving |= !held.is_recalled();
         held.recalls = held.recalls.saturating_sub(1);
         held.all_begun = trials.is_empty();
-        if !held.give_back(trials) {
+        // It may have had some of them in hand for a lease that it lost, and so their rows have come after all.
+        let (open, came) = self.cells.get(held.cell).map(|cell| cell.tell_apart(trials)).unwrap_or_default();
+        held.receive(&came);
+        if !held.give_back(&open) {
             return self.dismiss(&[worker], Dismissal::NotItsTrials, effects);
         }
         let (cell, is_empty) = (held.cell, held.missing_count() == 0);
@@ -435,7 +438,7 @@ impl Machine {
                 state.returned.insert(lease);
             }
         }
-        self.reopen(cell, trials);
+        self.reopen(cell, &open);
         // Those who wait first, or the giver would have it back at once.
         self.fill_hungry(effects);
         self.fill(worker, effects);

@@ -208,6 +208,27 @@ fn a_worker_that_is_asked_twice_and_answers_twice_stays() {
     assert_eq!(leases(&machine.step(Event::Resume))[0].0, worker);
 }
 
+/// It had some in hand when they went to another worker, and they came back to it before they ended.
+#[test]
+fn a_worker_may_give_back_trials_whose_rows_it_sent_for_an_older_lease() {
+    let mut machine = machine(4, None);
+    join(&mut machine, 1, Vec::new(), second(0));
+    machine.step(Event::Left { worker: WorkerId(1), orderly: true, at: second(1) });
+    join(&mut machine, 2, Vec::new(), second(1));
+    let effects = join(&mut machine, 3, vec![Held { cell: CELL, left: ranges(0..4) }], second(2));
+    assert!(matches!(&effects[0], Effect::Adopted { leases, .. } if leases.is_empty()), "{effects:?}");
+    let again = leases(&machine.step(Event::Left { worker: WorkerId(2), orderly: true, at: second(3) }));
+    let [(worker, lease, trials)] = &again[..] else { panic!("{again:?}") };
+    assert_eq!((*worker, trials), (WorkerId(3), &(0..4)));
+    receive(&mut machine, 3, 1, 3..4);
+    let effects = machine.step(Event::Returned { worker: *worker, lease: *lease, trials: ranges(2..4), at: second(4) });
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Dismiss { .. })), "{effects:?}");
+    machine.audit().expect("each trial is in one place");
+    receive(&mut machine, 3, 2, 0..2);
+    let effects = machine.step(Event::LeaseDone { worker: *worker, lease: *lease, busy: second(1) });
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Dismiss { .. })), "{effects:?}");
+}
+
 #[test]
 fn a_poisoned_shard_is_set_aside_and_the_sweep_goes_on() {
     // Workers die whenever they hold trial 13; each comes with another number, one after the other.

@@ -42,7 +42,7 @@ impl ConnectArguments {
             // clap asks for one of them; an empty address is refused below.
             (None, url) => Place::Url(url.unwrap_or_default()),
         };
-        let coordinator = Coordinator { place, own: self.pem.files(), insecure: self.insecure };
+        let coordinator = Coordinator { own: self.pem.files(), insecure: self.insecure, ..Coordinator::at(place) };
         match coordinator.find() {
             Err(error) if !error.is_passing() => Err(error),
             Ok(_) | Err(_) => Ok(coordinator),

@@ -2,13 +2,11 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
@@ -19,6 +17,7 @@ use tower::service_fn;
 use super::{ConnectError, ConnectErrorKind};
 use crate::http2::{KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIMEOUT, WINDOW_BYTES};
 use crate::tls::{self, Credentials};
+use crate::transport::{Connection, Dial, Tcp};
 
 /// A coordinator that does not answer by then is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -37,10 +36,8 @@ pub struct Target {
     port: u16,
     tls: Option<(ServerName<'static>, Arc<ClientConfig>)>,
     may_change: bool,
+    dial: Arc<dyn Dial>,
 }
-
-trait Stream: AsyncRead + AsyncWrite + Send {}
-impl<S: AsyncRead + AsyncWrite + Send> Stream for S {}
 
 impl Target {
     /// The coordinator at `url`: `https://host:port` with credentials, or `http://host:port` without, on loopback or
@@ -73,12 +70,17 @@ impl Target {
             (false, None) if insecure || is_loopback(host) => None,
             (false, None) => return Err(ConnectErrorKind::PlainText(url.to_owned()).into()),
         };
-        Ok(Self { url: url.to_owned(), host: bare(host).to_owned(), port, tls, may_change: false })
+        Ok(Self { url: url.to_owned(), host: bare(host).to_owned(), port, tls, may_change: false, dial: Arc::new(Tcp) })
     }
 
     /// The same, but as the next life of the coordinator may replace it.
     pub(super) fn that_may_change(self) -> Self {
         Self { may_change: true, ..self }
+    }
+
+    /// The same, dialled otherwise.
+    pub(super) fn over(self, dial: Arc<dyn Dial>) -> Self {
+        Self { dial, ..self }
     }
 
     /// What is dialled.
@@ -121,7 +123,7 @@ impl Target {
         Some(self.error(kind))
     }
 
-    async fn listen(&self, mut stream: Pin<Box<dyn Stream>>) -> Option<ConnectErrorKind> {
+    async fn listen(&self, mut stream: Connection) -> Option<ConnectErrorKind> {
         if self.tls.is_some() {
             // A coordinator that lets in speaks first; one that does not says why.
             let error = stream.read_u8().await.err()?;
@@ -134,18 +136,17 @@ impl Target {
     }
 
     /// A connection, encrypted or not.
-    async fn open(&self) -> Result<Pin<Box<dyn Stream>>, ConnectError> {
+    async fn open(&self) -> Result<Connection, ConnectError> {
         let unreachable =
             |error: io::Error| ConnectErrorKind::Unreachable { url: self.url.clone(), reason: error.to_string() };
         let opening = async {
-            let tcp = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(unreachable)?;
-            tcp.set_nodelay(true).map_err(unreachable)?;
+            let plain = self.dial.dial(&self.host, self.port).await.map_err(unreachable)?;
             match &self.tls {
-                None => Ok(Box::pin(tcp) as Pin<Box<dyn Stream>>),
+                None => Ok(plain),
                 Some((name, config)) => {
-                    let connecting = TlsConnector::from(Arc::clone(config)).connect(name.clone(), tcp);
+                    let connecting = TlsConnector::from(Arc::clone(config)).connect(name.clone(), plain);
                     let tls = connecting.await.map_err(|error| ConnectErrorKind::of_tls(&self.url, error))?;
-                    Ok(Box::pin(tls) as Pin<Box<dyn Stream>>)
+                    Ok(Box::pin(tls) as Connection)
                 }
             }
         };

@@ -12,8 +12,7 @@ mod arguments;
 mod probation;
 mod public;
 
-use std::io;
-use std::net::SocketAddr;
+use std::fmt;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -26,6 +25,7 @@ pub use probation::{Incoming, LetInLayer};
 pub use public::public;
 
 use crate::http2::{KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIMEOUT, WINDOW_BYTES};
+use crate::transport::Accept;
 
 /// A new connection has this long until a call of its own succeeds: TLS, HTTP/2, and a worker's Hello.
 pub const PROBATION: Duration = Duration::from_secs(10);
@@ -37,9 +37,8 @@ const MOST_STREAMS: u32 = 16;
 const MOST_HEADER_BYTES: u32 = 8 << 10;
 
 /// A socket that listens, and who may come in.
-#[derive(Debug)]
 pub struct Listener {
-    tcp: TcpListener,
+    accept: Box<dyn Accept>,
     tls: Option<ServerTlsConfig>,
 }
 
@@ -50,17 +49,17 @@ impl Listener {
     /// Everyone who reaches `tcp` may come in, and read and change what others say. For a loopback socket of one
     /// process, or if the user said so out loud.
     pub fn plain(tcp: TcpListener) -> Self {
-        Self { tcp, tls: None }
+        Self::over(tcp)
+    }
+
+    /// The same, over something else than TCP.
+    pub fn over(accept: impl Accept + 'static) -> Self {
+        Self { accept: Box::new(accept), tls: None }
     }
 
     /// Clients with a certificate may come in.
     pub fn mutual_tls(tcp: TcpListener, tls: ServerTlsConfig) -> Self {
-        Self { tcp, tls: Some(tls) }
-    }
-
-    /// Where it listens.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.tcp.local_addr()
+        Self { tls: Some(tls), ..Self::over(tcp) }
     }
 
     /// The server to add services to, and the connections for it to serve.
@@ -86,7 +85,13 @@ impl Listener {
         if let Some(tls) = self.tls {
             server = server.tls_config(tls)?;
         }
-        Ok((server.layer(LetInLayer), Incoming::new(self.tcp, places, probation)))
+        Ok((server.layer(LetInLayer), Incoming::new(self.accept, places, probation)))
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listener").field("tls", &self.tls.is_some()).finish_non_exhaustive()
     }
 }
 

@@ -8,7 +8,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Sleep, sleep};
 use tokio_stream::Stream;
@@ -18,12 +17,14 @@ use tonic::transport::server::Connected;
 use tower::{Layer, Service};
 use tracing::{debug, warn};
 
+use crate::transport::{Accept, Connection};
+
 /// After an error of the system's, such as too many open files, the next connection is taken this much later.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The connections that come in, each on probation.
 pub struct Incoming {
-    tcp: TcpListener,
+    accept: Box<dyn Accept>,
     places: PollSemaphore,
     place: Option<OwnedSemaphorePermit>,
     /// Where all who are in, and not those on probation alone, are few.
@@ -34,9 +35,9 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    pub(super) fn new(tcp: TcpListener, places: usize, probation: Duration) -> Self {
+    pub(super) fn new(accept: Box<dyn Accept>, places: usize, probation: Duration) -> Self {
         let places = PollSemaphore::new(Arc::new(Semaphore::new(places)));
-        Self { tcp, places, place: None, seats: None, seat: None, pause: None, probation }
+        Self { accept, places, place: None, seats: None, seat: None, pause: None, probation }
     }
 
     /// No more than `most` connections at once, on probation or not; more wait outside.
@@ -63,12 +64,13 @@ impl Stream for Incoming {
             {
                 this.seat = ready!(seats.poll_acquire(cx));
             }
-            match ready!(this.tcp.poll_accept(cx)).and_then(|(tcp, peer)| tcp.set_nodelay(true).map(|()| (tcp, peer))) {
-                Ok((tcp, peer)) => {
+            match ready!(this.accept.poll_accept(cx)) {
+                Ok((connection, peer)) => {
                     debug!("{peer} connects");
                     let probation = Probation(Arc::new(Mutex::new(this.place.take())));
                     let deadline = Some(Box::pin(sleep(this.probation)));
-                    return Poll::Ready(Some(Ok(Newcomer { tcp, probation, deadline, _seat: this.seat.take() })));
+                    let seat = this.seat.take();
+                    return Poll::Ready(Some(Ok(Newcomer { connection, probation, deadline, _seat: seat })));
                 }
                 Err(error) => {
                     warn!("a connection cannot be taken: {error}");
@@ -95,7 +97,7 @@ impl Probation {
 
 /// A connection that is cut off when its probation runs out.
 pub struct Newcomer {
-    tcp: TcpStream,
+    connection: Connection,
     probation: Probation,
     /// None once it was let in.
     deadline: Option<Pin<Box<Sleep>>>,
@@ -127,13 +129,13 @@ impl AsyncRead for Newcomer {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
         }
-        Pin::new(&mut self.tcp).poll_read(cx, buf)
+        self.connection.as_mut().poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Newcomer {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write(cx, buf)
+        self.connection.as_mut().poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -141,19 +143,19 @@ impl AsyncWrite for Newcomer {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write_vectored(cx, bufs)
+        self.connection.as_mut().poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.tcp.is_write_vectored()
+        self.connection.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(cx)
+        self.connection.as_mut().poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
+        self.connection.as_mut().poll_shutdown(cx)
     }
 }
 

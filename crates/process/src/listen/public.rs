@@ -30,5 +30,5 @@ pub fn public(tcp: TcpListener) -> (GuardedServer, Incoming) {
         .max_connection_age(LONGEST)
         .max_connection_age_grace(GRACE)
         .layer(LetInLayer);
-    (server, Incoming::new(tcp, MOST_ON_PROBATION, PROBATION).at_most(MOST_CONNECTIONS))
+    (server, Incoming::new(Box::new(tcp), MOST_ON_PROBATION, PROBATION).at_most(MOST_CONNECTIONS))
 }

@@ -4,6 +4,7 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::net::SocketAddr;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -45,11 +46,11 @@ impl Service<Request<Body>> for Greeter {
 /// Serves until the test ends. Gives the address.
 async fn serve(keys: Option<&Keys>, places: usize, probation: Duration) -> SocketAddr {
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = tcp.local_addr().unwrap();
     let listener = match keys {
         Some(keys) => Listener::mutual_tls(tcp, server_config(&keys.server, probation).unwrap()),
         None => Listener::plain(tcp),
     };
-    let address = listener.local_addr().unwrap();
     let (mut server, incoming) = listener.open_with(places, probation).unwrap();
     tokio::spawn(server.add_service(Greeter).serve_with_incoming(incoming));
     address
@@ -70,7 +71,7 @@ async fn a_public_port_takes_few_and_hangs_up_on_who_says_nothing() {
     let address = tcp.local_addr().unwrap();
     let probation = Duration::from_millis(300);
     let (mut server, _) = public(TcpListener::bind("127.0.0.1:0").await.unwrap());
-    let incoming = Incoming::new(tcp, 8, probation).at_most(2);
+    let incoming = Incoming::new(Box::new(tcp), 8, probation).at_most(2);
     tokio::spawn(server.add_service(Greeter).serve_with_incoming(incoming));
     let dial = || async { TcpStream::connect(address).await.unwrap() };
     let greet = |mut stream: TcpStream| async move {

@@ -15,6 +15,7 @@ mod opening;
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use taugrid_results::{CellKey, Ranges, TrialCheckpoint};
 use taugrid_wire::v1::{Results, Returned, WorkerMessage, worker_message::Kind};
@@ -33,6 +34,7 @@ use crate::outbox::Outbox;
 use crate::pool::{Pool, Report, Ticket};
 use crate::setup::Setup;
 use crate::spill::Spill;
+use crate::threads::Threads;
 
 pub(crate) struct Desk {
     identity: u64,
@@ -69,20 +71,20 @@ struct Recall {
 }
 
 impl Desk {
-    pub(crate) fn new(options: &Options) -> Result<Self, WorkerError> {
+    pub(crate) fn new(options: &Options, threads: Arc<dyn Threads>) -> Self {
         let (sender, reports) = mpsc::unbounded_channel();
         let showing = Showing { every: options.checkpoint_every, least_work: options.least_work };
-        let identity = rand::random();
+        let identity = options.seed;
         let (base, keeps) = match &options.spill {
             Some(base) => (base.clone(), true),
             None => (options.cache.join("spill"), false),
         };
-        Ok(Self {
+        Self {
             identity,
             setup: None,
             outbox: Outbox::new(options.memory, Spill::new(base, keeps, identity)),
             holdings: Holdings::default(),
-            pool: Pool::new(options.threads.get(), showing, sender)?,
+            pool: Pool::new(threads, showing, sender),
             reports,
             stream: 0,
             is_open: false,
@@ -95,7 +97,7 @@ impl Desk {
             inherited: Vec::new(),
             leaving: Leaving::default(),
             paused: false,
-        })
+        }
     }
 
     /// Begins no trial from now on, whatever comes.
@@ -146,6 +148,10 @@ impl Desk {
                     let stream = self.holdings.number(id).map(|_| self.stream);
                     let trials: Vec<_> = ended.rows.iter().map(|row| row.record.trial).collect();
                     self.outbox.add(ended.rows, &ended.tenure.grant, stream);
+                    for (other, again) in self.holdings.superfluous(id, ended.tenure.cell, &trials) {
+                        self.pool.give_up(other, &again);
+                        self.after_rows.extend(self.holdings.forgo(other, &again).map(Kind::LeaseDone));
+                    }
                     let done = self.holdings.ended(id, trials, ended.busy);
                     self.after_rows.extend(done.map(Kind::LeaseDone));
                 }
@@ -184,12 +190,9 @@ impl Desk {
             return self.put_on_shelf(checkpoints);
         }
         let mut returned = dropped;
-        // It is no longer held if the kernel failed on it meanwhile.
-        if self.holdings.holds(tenure) {
-            returned.extend(trials);
-        } else {
-            returned.clear();
-        }
+        returned.extend(trials);
+        // None is left if the kernel failed on it meanwhile; and of some the rows may have come.
+        let returned = self.holdings.left_of(tenure, &returned);
         let done = self.holdings.forgo(tenure, &returned);
         if is_asked_for {
             self.line.show(checkpoints);

@@ -28,7 +28,7 @@ impl Desk {
             protocol: PROTOCOL,
             release: RELEASE.to_owned(),
             name: options.name.clone(),
-            threads: u32::try_from(options.threads.get()).unwrap_or(u32::MAX),
+            threads: u32::try_from(self.pool.threads()).unwrap_or(u32::MAX),
             sweep,
             identity: self.identity,
         }

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::holdings::{Tenure, one};
 use crate::pool::Ended;
+use crate::threads::RayonThreads;
 use taugrid_process::connect::Coordinator;
 
 const SWEEP: &str = "
@@ -47,7 +48,7 @@ impl Rig {
         let sweep = Sweep::parse(SWEEP, Path::new("sweep.yaml")).expect("a sound sweep");
         let physics = sweep.physics();
         let cell = sweep.cells()[0];
-        let mut desk = Desk::new(&options).expect("threads");
+        let mut desk = Desk::new(&options, Arc::new(RayonThreads::new(options.threads).expect("threads")));
         assert_eq!(desk.hello(&options).sweep, "");
         desk.settle_in(Setup::new(physics.sweep_id(), physics, None).expect("a landscape"));
         let wire = v1::Cell {
@@ -173,6 +174,21 @@ fn a_recall_is_answered_once_and_with_nothing_that_is_not_held() {
     rig.desk.seal().expect("sealed");
     let failed = v1::Failed { lease: 1, detail: "boom".to_owned() };
     assert_eq!(rig.said(), [Kind::Returned(Returned { lease: 1, trials: Vec::new() }), Kind::Failed(failed)]);
+}
+
+#[test]
+fn a_trial_that_was_lost_and_came_back_and_ended_meanwhile_is_not_run_again() {
+    let mut rig = Rig::new();
+    rig.said();
+    let lost = rig.lease(1, 0..100).expect("sound");
+    rig.reopen();
+    rig.desk.hear(coordinator::Kind::Adopted(Adopted::default())).expect("as it was offered");
+    let again = rig.lease(1, 0..100).expect("sound");
+    rig.ended(&lost, [99, 95]);
+    assert!(!rig.desk.holdings.is_left(again.cell, 99));
+    rig.desk.hear(coordinator::Kind::Recall(v1::Recall { lease: 1, most: 4, begun: false })).expect("fine");
+    let given_back = [Trials { first: 94, count: 1 }, Trials { first: 96, count: 3 }];
+    assert_eq!(rig.said(), [Kind::Returned(Returned { lease: 1, trials: given_back.to_vec() })]);
 }
 
 #[test]

@@ -24,6 +24,7 @@ use self::state::{Request, State, Wish};
 use self::walk::{Taker, Walk};
 use crate::holdings::{TenureId, count};
 use crate::pool::{Recalled, Report, Ticket, Work};
+use crate::threads::Threads;
 
 /// What makes a trial worth showing.
 #[derive(Debug, Clone, Copy)]
@@ -103,12 +104,12 @@ impl Feed {
     }
 
     /// Walks until no trial waits. A kernel that panics takes its walker with it, and is reported.
-    pub(crate) fn walk(&self, reports: &mpsc::UnboundedSender<Report>) {
+    pub(crate) fn walk(&self, reports: &mpsc::UnboundedSender<Report>, clock: &dyn Threads) {
         let hand = self.lock().enter();
         // Sound to go on after: the walker and its buffers are gone with the panic, the simulation is never written to,
         // and the state is changed under its lock alone, where no kernel runs.
         let walked = catch_unwind(AssertUnwindSafe(|| {
-            let mut walk = Walk::new(self, hand, reports);
+            let mut walk = Walk::new(self, hand, reports, clock);
             ensemble::walk(&*self.simulation, &Taker { feed: self, hand }, &NEVER, &mut walk);
         }));
         let (in_hand, answered) = self.lock().leave(hand);

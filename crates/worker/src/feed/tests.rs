@@ -1,3 +1,4 @@
+use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::thread;
 
@@ -7,6 +8,7 @@ use taugrid_escape::walk::Checkpoint;
 use super::testing::{ENDLESS, Scripted};
 use super::*;
 use crate::holdings::{Tenure, one};
+use crate::threads::RayonThreads;
 
 const CELL: CellKey = CellKey(7);
 const ALL: Showing = Showing { every: None, least_work: Duration::ZERO };
@@ -32,11 +34,16 @@ fn ended(report: Report) -> Vec<(u64, u64)> {
     all.into_iter().flat_map(of).collect()
 }
 
+/// Walks on this thread.
+fn walk(feed: &Feed, reports: &mpsc::UnboundedSender<Report>) {
+    feed.walk(reports, &RayonThreads::new(NonZeroUsize::MIN).expect("a thread"));
+}
+
 /// Runs `act` while a walker is at it, from when the walker has trials in hand. It must see to it that they end.
 fn while_walking(feed: &Feed, act: impl FnOnce(&mut mpsc::UnboundedReceiver<Report>)) -> Vec<Report> {
     let (reports, mut line) = mpsc::unbounded_channel();
     thread::scope(|scope| {
-        scope.spawn(|| feed.walk(&reports));
+        scope.spawn(|| walk(feed, &reports));
         while feed.lock().in_hand_count() == 0 {
             thread::yield_now();
         }
@@ -54,7 +61,7 @@ fn leases_of_a_cell_follow_one_another() {
     assert_eq!(feed.enlist(4), 2, "30 trials fill two walkers of 16 lanes");
     assert_eq!(feed.retire(), Retirement::Refused);
     let (reports, mut line) = mpsc::unbounded_channel();
-    feed.walk(&reports);
+    walk(&feed, &reports);
     let mut trials: Vec<_> = std::iter::from_fn(|| line.try_recv().ok()).flat_map(ended).collect();
     trials.sort_unstable();
     assert_eq!(trials, (0..20).map(|trial| (1, trial)).chain((50..60).map(|trial| (2, trial))).collect::<Vec<_>>());
@@ -82,13 +89,13 @@ fn a_paused_feed_begins_nothing_and_goes_on_when_it_may() {
     assert_eq!(feed.enlist(1), 1);
     paused.store(true, Ordering::Relaxed);
     let (reports, mut line) = mpsc::unbounded_channel();
-    feed.walk(&reports);
+    walk(&feed, &reports);
     assert!(line.try_recv().is_err(), "none was begun");
     assert_eq!(feed.retire(), Retirement::OneOfMany, "trials wait");
     assert!(!feed.is_over());
     paused.store(false, Ordering::Relaxed);
     assert_eq!(feed.enlist(1), 1);
-    feed.walk(&reports);
+    walk(&feed, &reports);
     assert_eq!(std::iter::from_fn(|| line.try_recv().ok()).flat_map(ended).count(), 20);
     assert_eq!(feed.retire(), Retirement::Last);
 }
@@ -179,7 +186,7 @@ fn a_trial_goes_on_from_its_checkpoint_and_only_steps_taken_here_are_paid_for() 
     let feed = feed(resumed, ALL);
     feed.add(work(2, 6..7, &script));
     let (reports, mut line) = mpsc::unbounded_channel();
-    feed.walk(&reports);
+    walk(&feed, &reports);
     let mut busy = [Duration::ZERO; 2];
     for report in std::iter::from_fn(|| line.try_recv().ok()) {
         let Report::Rows(all) = report else { panic!("rows") };
@@ -199,7 +206,7 @@ fn a_kernel_that_panics_costs_the_leases_in_its_hands_and_no_others() {
     feed.add(work(3, 6..40, &script));
     feed.add(work(4, 40..44, &script));
     let (reports, mut line) = mpsc::unbounded_channel();
-    feed.walk(&reports);
+    walk(&feed, &reports);
     let mut seen: Vec<_> = std::iter::from_fn(|| line.try_recv().ok()).collect();
     let Some(Report::Failed { tenures, detail }) = seen.pop() else { panic!("a failure") };
     assert!(tenures.len() == 2 && tenures.contains(&TenureId(2)) && tenures.contains(&TenureId(3)), "{tenures:?}");
@@ -207,7 +214,7 @@ fn a_kernel_that_panics_costs_the_leases_in_its_hands_and_no_others() {
     // The first lease's rows came; the others' trials are dropped, and the feed goes on with the last.
     assert_eq!(seen.into_iter().flat_map(ended).collect::<Vec<_>>(), [(1, 0), (1, 1), (1, 2), (1, 3)]);
     assert!(!feed.holds(TenureId(2)) && !feed.holds(TenureId(3)));
-    feed.walk(&reports);
+    walk(&feed, &reports);
     assert_eq!(std::iter::from_fn(|| line.try_recv().ok()).flat_map(ended).count(), 4);
 }
 
@@ -246,7 +253,7 @@ fn a_kernel_that_cannot_even_begin_costs_what_waits_first() {
     feed.add(work(2, 4..6, &script));
     let (reports, mut line) = mpsc::unbounded_channel();
     for id in [1, 2] {
-        feed.walk(&reports);
+        walk(&feed, &reports);
         let Ok(Report::Failed { tenures, detail }) = line.try_recv() else { panic!("a failure") };
         assert_eq!((tenures, &*detail), (vec![TenureId(id)], "the kernel panicked: no walker"));
     }

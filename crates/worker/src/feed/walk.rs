@@ -1,7 +1,7 @@
 //! One walker's go: its trials' rows out, what it is asked in.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use taugrid_escape::ensemble::{Order, Sink};
@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::state::{HandId, Wish};
 use super::{Feed, Report};
+use crate::threads::Threads;
 
 /// A walk hands on its rows when the last time was so long ago, or when they are so many.
 const ROWS_AGE: Duration = Duration::from_millis(10);
@@ -36,21 +37,27 @@ pub(super) struct Walk<'a> {
     feed: &'a Feed,
     hand: HandId,
     reports: &'a mpsc::UnboundedSender<Report>,
+    clock: &'a dyn Threads,
     rows: Vec<Row>,
-    flushed: Instant,
-    looked: Instant,
+    flushed: Duration,
+    looked: Duration,
     sampler: Option<Sampler>,
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(feed: &'a Feed, hand: HandId, reports: &'a mpsc::UnboundedSender<Report>) -> Self {
-        let now = Instant::now();
+    pub(super) fn new(
+        feed: &'a Feed,
+        hand: HandId,
+        reports: &'a mpsc::UnboundedSender<Report>,
+        clock: &'a dyn Threads,
+    ) -> Self {
+        let now = clock.now(0);
         let sampler = feed.showing.every.map(|every| Sampler::new(every, now));
-        Self { feed, hand, reports, rows: Vec::new(), flushed: now, looked: now, sampler }
+        Self { feed, hand, reports, clock, rows: Vec::new(), flushed: now, looked: now, sampler }
     }
 
     fn flush(&mut self) {
-        self.flushed = Instant::now();
+        self.flushed = self.looked;
         if self.rows.is_empty() {
             return;
         }
@@ -75,7 +82,7 @@ impl Sink for Walk<'_> {
     }
 
     fn advanced(&mut self, advance: Advance) -> Order {
-        let now = Instant::now();
+        let now = self.clock.now(advance.steps);
         let (answered, wish) = self.feed.lock().look_up(self.hand, now - self.looked, advance.steps);
         self.looked = now;
         if let Some(request) = answered {
@@ -94,7 +101,7 @@ impl Sink for Walk<'_> {
 
     fn checkpointed(&mut self, mut checkpoints: Vec<Checkpoint>) {
         if let Some(sampler) = &mut self.sampler {
-            sampler.choose(&mut checkpoints, Instant::now());
+            sampler.choose(&mut checkpoints, self.looked);
         }
         if !checkpoints.is_empty() {
             self.report(Report::Checkpoints(checkpoints.into_iter().map(|one| self.shown(one)).collect()));
@@ -123,17 +130,17 @@ impl Drop for Walk<'_> {
 /// Looks at a walker's trials several times within a period, and says which have been there for a period.
 struct Sampler {
     every: Duration,
-    next: Instant,
+    next: Duration,
     /// When each trial was seen first, or shown last.
-    seen: HashMap<u64, Instant>,
+    seen: HashMap<u64, Duration>,
 }
 
 impl Sampler {
-    fn new(every: Duration, now: Instant) -> Self {
+    fn new(every: Duration, now: Duration) -> Self {
         Self { every, next: now + every / 8, seen: HashMap::new() }
     }
 
-    fn is_due(&mut self, now: Instant) -> bool {
+    fn is_due(&mut self, now: Duration) -> bool {
         let due = now >= self.next;
         if due {
             self.next = now + self.every / 8;
@@ -142,7 +149,7 @@ impl Sampler {
     }
 
     /// Leaves those that are to be shown.
-    fn choose(&mut self, checkpoints: &mut Vec<Checkpoint>, now: Instant) {
+    fn choose(&mut self, checkpoints: &mut Vec<Checkpoint>, now: Duration) {
         let before = std::mem::take(&mut self.seen);
         checkpoints.retain(|checkpoint| {
             let seen = before.get(&checkpoint.trial).copied();

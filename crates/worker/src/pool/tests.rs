@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 
 use bytes::Bytes;
 use taugrid_results::CellKey;
@@ -6,6 +7,7 @@ use taugrid_results::CellKey;
 use super::*;
 use crate::feed::testing::{ENDLESS, Scripted};
 use crate::holdings::one;
+use crate::threads::RayonThreads;
 
 const ALL: Showing = Showing { every: None, least_work: Duration::ZERO };
 
@@ -13,6 +15,11 @@ fn work(id: u64, trials: Range<u64>, script: &Arc<Scripted>) -> Work {
     let tenure = Arc::new(Tenure { id: TenureId(id), cell: CellKey(id), grant: Bytes::new() });
     let simulation: Arc<dyn Simulation> = Arc::clone(script) as _;
     Work { tenure, trials, simulation, from: Vec::new() }
+}
+
+fn pool(threads: usize, reports: mpsc::UnboundedSender<Report>) -> Pool {
+    let threads = NonZeroUsize::new(threads).expect("some");
+    Pool::new(Arc::new(RayonThreads::new(threads).expect("threads")), ALL, reports)
 }
 
 fn rows(report: Report) -> Vec<u64> {
@@ -23,7 +30,7 @@ fn rows(report: Report) -> Vec<u64> {
 #[test]
 fn a_pool_that_is_released_shows_what_it_had_and_falls_quiet() {
     let (reports, mut line) = mpsc::unbounded_channel();
-    let pool = Pool::new(2, ALL, reports).expect("threads");
+    let pool = pool(2, reports);
     // As soon as trial 0 has ended, its walker has others in hand.
     let script = Arc::new(Scripted::new(2, |trial| if trial == 0 { 1 } else { ENDLESS }));
     pool.submit(work(1, 0..10, &script));
@@ -45,7 +52,7 @@ fn a_pool_that_is_released_shows_what_it_had_and_falls_quiet() {
 #[test]
 fn a_pool_without_work_is_quiet_at_once() {
     let (reports, mut line) = mpsc::unbounded_channel();
-    let pool = Pool::new(1, ALL, reports).expect("threads");
+    let pool = pool(1, reports);
     pool.release_all();
     assert!(matches!(line.blocking_recv(), Some(Report::Quiet)));
 }
@@ -53,7 +60,7 @@ fn a_pool_without_work_is_quiet_at_once() {
 #[test]
 fn a_pool_goes_on_after_a_panic() {
     let (reports, mut line) = mpsc::unbounded_channel();
-    let pool = Pool::new(1, ALL, reports).expect("threads");
+    let pool = pool(1, reports);
     pool.submit(work(1, 0..4, &Arc::new(Scripted { panics: Some(2), ..Scripted::new(2, |_| 1) })));
     let mut failed = false;
     while !failed {
@@ -70,7 +77,7 @@ fn a_pool_goes_on_after_a_panic() {
 #[test]
 fn a_pause_begins_nothing_and_ends() {
     let (reports, mut line) = mpsc::unbounded_channel();
-    let pool = Pool::new(1, ALL, reports).expect("threads");
+    let pool = pool(1, reports);
     pool.pause();
     pool.submit(work(1, 0..4, &Arc::new(Scripted::new(4, |_| 1))));
     let recalled = pool.recall(TenureId(1), &one(0..4), 1, true, Ticket(1));
