@@ -3,6 +3,7 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | [`life`] | a worker from its first connection to the end of the sweep, over any number of broken streams |
+//! | [`command`] | the program: its command line |
 //! | `options`, `error`, [`duration`] | what it is started with, why it could not go on, lengths of time |
 //! | `seek` | where the coordinator is |
 //! | `session` | one connection: carries messages between the coordinator and the desk |
@@ -14,6 +15,7 @@
 //! | `pool` | the rayon pool that runs leases; never called from an async task but to hand over a lease |
 //! | `artifact`, `setup` | θ* and the data: fetched once, cached by content; the sweep's physics and cells |
 
+pub mod command;
 pub mod duration;
 #[doc(hidden)]
 pub mod fuzzing;

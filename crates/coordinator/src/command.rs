@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use taugrid_coordinator::afterwards::Outcome;
-use taugrid_coordinator::observe::{ObserveArguments, Observed, Phase};
-use taugrid_coordinator::{Ending, Progress, SetAside, SweepDirectory, afterwards, directory, serve};
 use taugrid_process::exit::{Exit, Failure, conclude};
 use taugrid_process::listen::{Door, ListenArguments};
 use taugrid_sweep::Sweep;
 use tokio::sync::watch;
 use tokio::time::Instant;
+
+use crate::afterwards::Outcome;
+use crate::observe::{ObserveArguments, Observed, Phase};
+use crate::{Ending, Progress, SetAside, SweepDirectory, afterwards, directory, serve};
 
 /// Splits a sweep into shards, leases them to workers over gRPC, and gathers their exit times into a Parquet dataset.
 ///
@@ -40,8 +41,9 @@ struct Arguments {
     check: bool,
 }
 
+/// The program, by the command line of this process.
 #[tokio::main]
-async fn main() -> ExitCode {
+pub async fn main() -> ExitCode {
     taugrid_process::start_logging();
     conclude(run(Arguments::parse()).await)
 }
