@@ -59,6 +59,10 @@ fuzz-seeds:
 readers: build
     tests/readers/check
 
+# Sweeps into a bucket of moto.
+objectstore: build
+    tests/objectstore/check
+
 # A sweep on a real Slurm cluster on this machine, with a worker killed. Needs Debian or Ubuntu.
 slurm: build
     tests/slurm/check

@@ -2,12 +2,16 @@
 
 mod bad_input;
 mod bench;
+mod buckets;
 mod chaos;
+mod clocks;
+mod durable_steps;
 mod faults;
 mod growth;
 mod observe;
 mod precision;
 mod regression;
+mod repair;
 mod same_bytes;
 mod security;
 mod storage;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use rig::{Folder, Process, Run};
-use taugrid_results::read_training;
+use taugrid_results::{LocalStore, read_training};
 
 /// Two runs of a moment.
 const TRAINED: &str = "\
@@ -47,7 +47,7 @@ fn a_training_is_recorded_and_drawn_the_same_on_any_number_of_threads() {
     }
     assert!(fs::read_to_string(folder.path("out/report/figure1.svg")).expect("text").contains("epoch</text>"));
 
-    let points = read_training(&folder.path("out")).expect("sound");
+    let points = read_training(&LocalStore::new(folder.path("out"))).expect("sound");
     let places: Vec<_> = points.iter().map(|point| (point.batch_size, point.epoch, point.step)).collect();
     let expected =
         [(10, 0, 0), (10, 2, 60), (10, 4, 120), (10, 5, 150), (100, 0, 0), (100, 2, 6), (100, 4, 12), (100, 5, 15)];
@@ -72,7 +72,7 @@ fn a_training_and_a_sweep_share_a_folder() {
     train(&folder, "out", &[]).assert(0, &[]);
     folder.run("sweep.yaml", "out", &[]).assert(0, &[]);
     assert!(folder.dataset("out") == dataset);
-    assert_eq!(read_training(&folder.path("out")).expect("sound").len(), 4);
+    assert_eq!(read_training(&LocalStore::new(folder.path("out"))).expect("sound").len(), 4);
     let out = folder.path("out");
     Process::start("taugrid", ["verify".as_ref(), out.as_os_str()]).end().assert(0, &[]);
 }

@@ -44,6 +44,17 @@ impl Process {
         Self::spawn(command)
     }
 
+    /// [`Process::start`] with more in its environment.
+    pub fn start_in<'a, A: AsRef<OsStr>>(
+        name: &str,
+        arguments: impl IntoIterator<Item = A>,
+        environment: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
+        let mut command = Command::new(binary(name));
+        command.args(arguments).envs(environment);
+        Self::spawn(command)
+    }
+
     /// Starts any command.
     pub fn spawn(mut command: Command) -> Self {
         if !command.get_envs().any(|(name, _)| name == "TAUGRID_LOG") {

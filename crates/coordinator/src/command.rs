@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use taugrid_process::exit::{Exit, Failure, conclude};
 use taugrid_process::listen::{Door, ListenArguments};
+use taugrid_results::Location;
 use taugrid_sweep::Sweep;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -24,9 +25,9 @@ use crate::{Ending, Progress, SetAside, SweepDirectory, afterwards, directory, s
 struct Arguments {
     /// The sweep file.
     sweep: PathBuf,
-    /// The folder for the results; made if it is not there, resumed if it is.
-    #[arg(long)]
-    out: PathBuf,
+    /// Where the results go: a folder, or s3://bucket/prefix, gs://…, az://…; made if it is not there, resumed if it is.
+    #[arg(long, value_name = "DIR|URL", value_parser = directory::location())]
+    out: Location,
     #[command(flatten)]
     listen: ListenArguments,
     #[command(flatten)]
@@ -51,6 +52,7 @@ pub async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let stop = taugrid_process::signals::stop_token().map_err(Failure::internal)?;
     arguments.listen.check()?;
+    taugrid_process::limits::raise_open_files();
     arguments.observe.check()?;
     let sweep = Sweep::load(&arguments.sweep).map_err(Failure::usage)?;
     if arguments.check {
@@ -85,12 +87,16 @@ async fn run(arguments: Arguments) -> Result<Exit, Failure> {
             eprintln!("interrupted; the same command resumes");
             return Ok(Exit::Interrupted);
         }
-        Ending::Incomplete(set_aside) => (Outcome::Incomplete, Err(SetAside::explain(&set_aside))),
+        Ending::Incomplete(set_aside) => {
+            // Others may have the folder while this one stays.
+            drop((dataset, directory));
+            (Outcome::Incomplete, Err(SetAside::explain(&set_aside)))
+        }
         Ending::Finished => {
             phase.send_replace(Phase::Finishing);
             let finished = tokio::task::spawn_blocking(move || directory.finish(dataset));
             let summaries = finished.await.map_err(Failure::internal)??;
-            eprintln!("{} cells are complete in {}", summaries.len(), out.display());
+            eprintln!("{} cells are complete in {out}", summaries.len());
             (Outcome::Complete, Ok(Exit::Done))
         }
     };
@@ -114,9 +120,7 @@ async fn run(arguments: Arguments) -> Result<Exit, Failure> {
 /// What a start would find wrong before it listens or writes.
 fn check(arguments: &Arguments, sweep: &Sweep) -> Result<Exit, Failure> {
     arguments.listen.check_files()?;
-    if arguments.out.is_file() {
-        return Err(Failure::usage(format!("--out {}: this is a file; name a folder", arguments.out.display())));
-    }
+    directory::check(&arguments.out)?;
     eprintln!("{}: {} cells; the command line is right", sweep.name, sweep.cells().len());
     Ok(Exit::Done)
 }

@@ -1,13 +1,16 @@
-//! A sweep's output folder: the lock on it, its dataset, the artifact, and the summary at the end.
+//! A sweep's output, a folder or a place in an object store: the lock on it, its dataset, the artifact, and the summary at
+//! the end.
 
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use taugrid_analysis::effective::Facts;
 use taugrid_process::exit::Failure;
 use taugrid_results::{
-    CellSummary, CellTallies, Dataset, DatasetError, Decision, DirectoryLock, LockError, Row, StoreError,
-    StoreErrorKind,
+    CellSummary, CellTallies, Checkpoints, Dataset, DatasetError, Decision, Location, LockError, Row, Store,
+    StoreError, StoreErrorKind, WriterLock,
 };
 use taugrid_sweep::{Artifact, BuiltLandscape, Cell, Demand, Physics, Preparation, PrepareError, Sweep};
 
@@ -25,53 +28,61 @@ pub(crate) struct ArtifactBytes {
     pub(crate) bytes: tonic::codegen::Bytes,
 }
 
-/// An output folder that this process alone writes to.
+/// An output that this process alone writes to.
 pub struct SweepDirectory {
-    path: PathBuf,
+    location: Location,
+    store: Arc<dyn Store>,
     sweep: Sweep,
     physics: Physics,
     sweep_id: String,
     cells: Vec<Cell>,
     artifact: Option<ArtifactBytes>,
     landscape: BuiltLandscape,
-    _lock: DirectoryLock,
+    _lock: WriterLock,
 }
 
 impl SweepDirectory {
-    /// Takes the folder for `sweep`: makes it, or resumes what is there. Trains or loads θ* if the landscape needs it
-    /// and the folder does not hold it yet; `progress` hears of that, for it can take long.
+    /// Takes the place for `sweep`: makes a dataset there, or resumes what is there. Trains or loads θ* if the landscape
+    /// needs it and it is not there yet; `progress` hears of that, for it can take long.
     pub fn open(
         sweep: Sweep,
-        path: &Path,
+        location: &Location,
         progress: &mut dyn FnMut(Preparation) -> ControlFlow<()>,
     ) -> Result<(Self, Dataset), Failure> {
-        let lock = lock(path)?;
+        let (lock, store) = lock(location)?;
         let physics = sweep.physics();
         let cells = sweep.cells();
         let demand = sweep.demand;
-        let dataset = Dataset::create_or_resume(path, sweep.text(), &sweep.name, &physics, &cells, demand)
-            .map_err(|error| explain(path, &error))?;
-        let (artifact, decoded) = stored_artifact(&physics, &dataset, path, &sweep, progress)?.unzip();
+        let dataset = Dataset::create_or_resume_in(store.clone(), sweep.text(), &sweep.name, &physics, &cells, demand)
+            .map_err(|error| explain(location, &error))?;
+        let (artifact, decoded) = stored_artifact(&physics, &dataset, location, &sweep, progress)?.unzip();
         let landscape = physics.landscape(decoded.as_ref()).map_err(Failure::internal)?;
         let sweep_id = physics.sweep_id();
-        let path = path.to_owned();
-        let directory = Self { path, sweep, physics, sweep_id, cells, artifact, landscape, _lock: lock };
+        let location = location.clone();
+        let directory = Self { location, store, sweep, physics, sweep_id, cells, artifact, landscape, _lock: lock };
         Ok((directory, dataset))
     }
 
     /// Puts a complete dataset into its canonical form and writes `cells.parquet`.
     pub fn finish(&self, mut dataset: Dataset) -> Result<Vec<CellSummary>, Failure> {
-        let explain = |error| explain(&self.path, &error);
+        let explain = |error| explain(&self.location, &error);
         dataset.compact().map_err(explain)?;
         let summaries = summarize_all(&dataset, &self.landscape).map_err(explain)?;
         dataset.write_cells(&summaries).map_err(explain)?;
         dataset.update_completeness().map_err(explain)?;
+        // All trials have rows.
+        Checkpoints::open(dataset.store().clone()).map_err(explain)?.clear();
         Ok(summaries)
     }
 
     /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// Its files; they can be written as long as this process holds the lock.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
     }
 
     /// The sweep's cells.
@@ -109,11 +120,11 @@ impl SweepDirectory {
     }
 }
 
-/// The sweep's name and the summary of every cell of the dataset at `path` as it is now. Changes nothing there.
-pub fn survey(path: &Path) -> Result<(String, Vec<CellSummary>), Failure> {
-    let explain = |error| explain(path, &error);
-    let dataset = Dataset::open(path).map_err(explain)?;
-    let landscape = stored_landscape(&dataset, path)?;
+/// The sweep's name and the summary of every cell of the dataset at `location` as it is now. Changes nothing there.
+pub fn survey(location: &Location) -> Result<(String, Vec<CellSummary>), Failure> {
+    let explain = |error| explain(location, &error);
+    let dataset = Dataset::open_in(store(location)?).map_err(explain)?;
+    let landscape = stored_landscape(&dataset, location)?;
     let summaries = summarize_all(&dataset, &landscape).map_err(explain)?;
     Ok((dataset.manifest().name.clone(), summaries))
 }
@@ -151,25 +162,26 @@ fn decided(mut tallies: CellTallies, rows: &[Row]) -> (u64, bool) {
 
 /// The landscape of a dataset that is there, from its artifact if it needs one. Checks that artifact: it belongs to the
 /// sweep's landscape, and gives the very loss at θ* that it says.
-pub fn stored_landscape(dataset: &Dataset, path: &Path) -> Result<BuiltLandscape, Failure> {
+pub fn stored_landscape(dataset: &Dataset, location: &Location) -> Result<BuiltLandscape, Failure> {
     let physics = dataset.physics();
-    let file = path.join(ARTIFACT);
+    let file = location.file(ARTIFACT);
     let artifact = if physics.needs_artifact() {
-        let bytes = dataset.store().read(ARTIFACT).map_err(|error| {
-            Failure::dataset(format!("{}: {error}; run the sweep again, and it is made again", file.display()))
-        })?;
-        Some(Artifact::decode(&bytes).map_err(|error| Failure::dataset(format!("{}: {error}", file.display())))?)
+        let bytes = dataset
+            .store()
+            .read(ARTIFACT)
+            .map_err(|error| Failure::dataset(format!("{file}: {error}; run the sweep again, and it is made again")))?;
+        Some(Artifact::decode(&bytes).map_err(|error| Failure::dataset(format!("{file}: {error}")))?)
     } else {
         None
     };
-    physics.landscape(artifact.as_ref()).map_err(|error| Failure::dataset(format!("{}: {error}", file.display())))
+    physics.landscape(artifact.as_ref()).map_err(|error| Failure::dataset(format!("{file}: {error}")))
 }
 
 /// The artifact of `sweep`, from the folder or made now, as it goes over the wire and decoded; `None` if it needs none.
 fn stored_artifact(
     physics: &Physics,
     dataset: &Dataset,
-    path: &Path,
+    location: &Location,
     sweep: &Sweep,
     progress: &mut dyn FnMut(Preparation) -> ControlFlow<()>,
 ) -> Result<Option<(ArtifactBytes, Artifact)>, Failure> {
@@ -180,7 +192,7 @@ fn stored_artifact(
     let stored = match store.read(ARTIFACT) {
         Ok(bytes) => Some(bytes),
         Err(error) if error.is_not_found() => None,
-        Err(error) => return Err(explain_store(path, &error)),
+        Err(error) => return Err(explain_store(location, &error)),
     };
     // One that is damaged, or that a sweep left which never came to a row, is made again: it comes out the same.
     let usable = stored.and_then(|bytes| {
@@ -199,65 +211,103 @@ fn stored_artifact(
                 return Err(Failure::internal("a landscape that needs an artifact made none"));
             };
             let bytes = artifact.encode();
-            store.replace(ARTIFACT, &bytes).map_err(|error| explain_store(path, &error))?;
+            store.replace(ARTIFACT, &bytes).map_err(|error| explain_store(location, &error))?;
             (bytes, artifact)
         }
     };
     Ok(Some((ArtifactBytes { sha256: Artifact::sha256(&bytes), bytes: bytes.into() }, artifact)))
 }
 
-/// The landscape of `physics` from the artifact in the folder `path`, if there is one of that landscape, or none is needed.
+/// The landscape of `physics` from the artifact in `store`, if there is one of that landscape, or none is needed.
 ///
 /// # Errors
 /// If the artifact gives another loss at θ* than it says.
-pub fn landscape_of(path: &Path, physics: &Physics) -> Result<Option<BuiltLandscape>, Failure> {
-    let artifact = match std::fs::read(path.join(ARTIFACT)) {
+pub fn landscape_of(
+    location: &Location,
+    store: &dyn Store,
+    physics: &Physics,
+) -> Result<Option<BuiltLandscape>, Failure> {
+    let artifact = match store.read(ARTIFACT) {
         Ok(bytes) => Artifact::decode(&bytes).ok().filter(|artifact| artifact.landscape_id == physics.landscape_id()),
         Err(_) => None,
     };
     if physics.needs_artifact() && artifact.is_none() {
         return Ok(None);
     }
-    physics
-        .landscape(artifact.as_ref())
-        .map(Some)
-        .map_err(|error| Failure::dataset(format!("{}: {error}", path.display())))
+    physics.landscape(artifact.as_ref()).map(Some).map_err(|error| Failure::dataset(format!("{location}: {error}")))
 }
 
-/// Takes the folder for this process alone.
-pub fn lock(path: &Path) -> Result<DirectoryLock, Failure> {
-    Dataset::lock(path).map_err(|error| match error {
-        LockError::Held { .. } => Failure::usage(format!("{}: {error}", path.display())),
-        LockError::Store(error) => explain_store(path, &error),
-    })
+/// What the command line says of a place, as a place.
+pub fn location() -> impl TypedValueParser<Value = Location> {
+    OsStringValueParser::new().try_map(Location::parse)
+}
+
+/// Where results go if nothing else is said: a folder.
+pub fn default_location(sweep: &Sweep) -> Location {
+    Location::Folder(PathBuf::from("results").join(&sweep.name))
+}
+
+/// The files at `location`, to be read.
+pub fn store(location: &Location) -> Result<Arc<dyn Store>, Failure> {
+    location.store().map_err(|error| explain_store(location, &error))
+}
+
+/// Whether results could go there, as far as can be seen without a look: no file is in the way, and the environment says what it takes
+/// to reach a bucket.
+pub fn check(location: &Location) -> Result<(), Failure> {
+    if location.folder().is_some_and(|folder| folder.is_file()) {
+        return Err(Failure::usage(format!("--out {location}: this is a file; name a folder")));
+    }
+    store(location).map(|_| ())
+}
+
+/// Takes the place for this process alone; also its files, which can be written as long as the lock is held.
+pub fn lock(location: &Location) -> Result<(WriterLock, Arc<dyn Store>), Failure> {
+    let lock = location.lock().map_err(|error| match error {
+        LockError::Held { .. } | LockError::Unconditional => Failure::usage(format!("{location}: {error}")),
+        LockError::Store(error) => explain_store(location, &error),
+    })?;
+    let store = lock.guard(store(location)?);
+    Ok((lock, store))
 }
 
 /// A failure of the dataset, with the exit code that fits it.
-pub fn explain(path: &Path, error: &DatasetError) -> Failure {
+pub fn explain(location: &Location, error: &DatasetError) -> Failure {
     match error {
-        DatasetError::Store(error) => explain_store(path, error),
-        DatasetError::NotADataset => Failure::usage(format!("{}: {error}", path.display())),
-        _ if error.is_damaged_or_mismatched() => Failure::dataset(format!("{}: {error}", path.display())),
-        _ => Failure::internal(format!("{}: {error}", path.display())),
+        DatasetError::Store(error) => explain_store(location, error),
+        DatasetError::SetAside { .. } => Failure::interrupted(format!("{location}: {error}")),
+        DatasetError::NotADataset => Failure::usage(format!("{location}: {error}")),
+        _ if error.is_damaged_or_mismatched() => Failure::dataset(format!("{location}: {error}")),
+        _ => Failure::internal(format!("{location}: {error}")),
     }
 }
 
-fn explain_store(path: &Path, error: &StoreError) -> Failure {
-    let message = format!("{}: {error}", path.display());
+/// A failure of the files, with the exit code that fits it.
+pub fn explain_store(location: &Location, error: &StoreError) -> Failure {
+    let message = format!("{location}: {error}");
     match error.kind {
-        _ if path.is_file() => Failure::usage(format!("{}: this is a file; name a folder for results", path.display())),
+        _ if location.folder().is_some_and(|folder| folder.is_file()) => {
+            Failure::usage(format!("{location}: this is a file; name a folder for results"))
+        }
         StoreErrorKind::Full => {
             Failure::interrupted(format!("{message}\nnothing is lost: make room and run the same command again"))
         }
-        StoreErrorKind::Permission => Failure::usage(message),
+        StoreErrorKind::Permission | StoreErrorKind::Unusable(_) => Failure::usage(message),
+        StoreErrorKind::Fenced(_) => {
+            Failure::interrupted(format!("{message}\nnothing is lost: what was acknowledged is in the dataset"))
+        }
+        // A network, which comes back.
+        StoreErrorKind::Io(_) if location.folder().is_none() => {
+            Failure::interrupted(format!("{message}\nnothing is lost: the same command goes on from here"))
+        }
         _ => Failure::internal(message),
     }
 }
 
 /// A failure of serving, with the exit code that fits it.
-pub fn explain_serving(path: &Path, error: &ServeError) -> Failure {
+pub fn explain_serving(location: &Location, error: &ServeError) -> Failure {
     match error {
-        ServeError::Dataset(error) => explain(path, error),
+        ServeError::Dataset(error) => explain(location, error),
         ServeError::Transport(_) | ServeError::Writer(_) => Failure::internal(error),
     }
 }

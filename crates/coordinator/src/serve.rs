@@ -177,7 +177,7 @@ pub async fn serve(
         decisions,
         writer: jobs,
         progress,
-        provenance: Provenance::open(directory.path(), RELEASE),
+        provenance: Provenance::open(directory.location(), directory.store(), RELEASE),
     };
     let (verdict, set_aside) = Dispatcher::new(machine, tools).run(line, stop).await;
     // The dispatcher is gone, and with it the writer's line: the writer flushes what it has, and ends.

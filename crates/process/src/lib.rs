@@ -3,6 +3,7 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | [`exit`] | exit codes |
+//! | [`limits`] | how many files and connections a program may have open |
 //! | [`signals`] | SIGINT and SIGTERM ask a program to stop in order |
 //! | [`access`] | the access file: how a coordinator is found, and what lets in |
 //! | [`tls`], [`pem`] | the keys of both ends: made for a sweep, or the user's own |
@@ -15,6 +16,7 @@ pub mod connect;
 pub mod exit;
 pub mod host;
 pub mod http2;
+pub mod limits;
 pub mod listen;
 pub mod pem;
 pub mod signals;

@@ -14,18 +14,12 @@ use rcgen::{
     KeyUsagePurpose,
 };
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
-
-/// Certificates count from this long ago, for clocks that are behind.
-const SKEW: time::Duration = time::Duration::days(1);
-/// Certificates count for this long: longer than any life of a coordinator.
-const LIFE: time::Duration = time::Duration::days(366);
 
 /// One end's part of mutual TLS, in PEM.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,9 +79,9 @@ impl Keys {
         let mut authority = CertificateParams::default();
         authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        let authority = CertifiedIssuer::self_signed(lasting(authority, "taugrid"), KeyPair::generate()?)?;
+        let authority = CertifiedIssuer::self_signed(named(authority, "taugrid"), KeyPair::generate()?)?;
         let issue = |params, role, usage| -> Result<Credentials, TlsError> {
-            let mut params: CertificateParams = lasting(params, role);
+            let mut params: CertificateParams = named(params, role);
             params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
             params.extended_key_usages = vec![usage];
             params.use_authority_key_identifier_extension = true;
@@ -103,10 +97,9 @@ impl Keys {
     }
 }
 
-fn lasting(mut params: CertificateParams, name: &str) -> CertificateParams {
-    let now = OffsetDateTime::now_utc();
-    params.not_before = now - SKEW;
-    params.not_after = now + LIFE;
+/// With rcgen's dates, from 1975 to 4096: what the keys are good for ends with the coordinator, and a node whose clock is wrong is
+/// not to be kept out.
+fn named(mut params: CertificateParams, name: &str) -> CertificateParams {
     params.distinguished_name.push(DnType::CommonName, name);
     params
 }

@@ -1,11 +1,11 @@
-//! What this process takes of its machine, as Linux's `/proc` has it.
+//! What a process takes of its machine, as Linux's `/proc` has it.
 
 use std::fs;
 use std::time::Duration;
 
 use rustix::param::{clock_ticks_per_second, page_size};
 
-/// What this process takes of its machine.
+/// What a process takes of its machine.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Usage {
     /// Time on processors, in user and system mode.
@@ -21,8 +21,18 @@ pub struct Usage {
 impl Usage {
     /// As it is now; none where there is no `/proc`.
     pub fn now() -> Option<Self> {
-        let descriptors = fs::read_dir("/proc/self/fd").ok()?.count() as u64;
-        Self::parse(&fs::read_to_string("/proc/self/stat").ok()?, &fs::read_to_string("/proc/stat").ok()?, descriptors)
+        Self::of(std::process::id())
+    }
+
+    /// Of another process, as it is now; none where there is no `/proc`, or no such process that may be looked at.
+    pub fn of(process: u32) -> Option<Self> {
+        let own = format!("/proc/{process}");
+        let descriptors = fs::read_dir(format!("{own}/fd")).ok()?.count() as u64;
+        Self::parse(
+            &fs::read_to_string(format!("{own}/stat")).ok()?,
+            &fs::read_to_string("/proc/stat").ok()?,
+            descriptors,
+        )
     }
 
     fn parse(own: &str, machine: &str, descriptors: u64) -> Option<Self> {

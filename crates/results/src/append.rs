@@ -45,8 +45,7 @@ impl Dataset {
         let mut writer = PartWriter::new(&self.cells, &self.manifest.sweep_id)?;
         writer.push(&rows)?;
         let encoded = writer.finish()?;
-        let next = self.parts.iter().filter_map(|part| part.name.number()).max().map_or(0, |last| last + 1);
-        let name = PartName::appended(next, &encoded.bytes);
+        let name = PartName::appended(self.next_number, &encoded.bytes);
         if let Err(error) = self.store.put(name.as_str(), &encoded.bytes) {
             // It may be there all the same: look before the next write.
             self.mark_stale();

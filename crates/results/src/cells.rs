@@ -159,7 +159,7 @@ pub(crate) fn read(
 }
 
 impl Dataset {
-    /// Writes `cells.parquet`, in the order of the keys. The caller holds [`Dataset::lock`].
+    /// Writes `cells.parquet`, in the order of the keys. The caller holds the lock.
     ///
     /// # Errors
     /// If it cannot be written; then the old one is as it was.

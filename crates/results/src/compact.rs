@@ -39,14 +39,14 @@ struct Shape {
 const CANONICAL: Shape = Shape { stretch: 8 * ROW_GROUP as u64, stretches: 4 };
 
 impl Dataset {
-    /// Rewrites the parts in canonical form. A second time changes no byte. The caller holds [`Dataset::lock`].
+    /// Rewrites the parts in canonical form. A second time changes no byte. The caller holds the lock.
     ///
     /// Killed at any moment, it loses and doubles nothing: what it left is cleared away by whoever writes next, and does
     /// not count for those who read.
     ///
     /// # Errors
-    /// [`DatasetError::Damaged`] names a part whose bytes are not those that were written: it is never copied. After
-    /// an error the dataset is as it was, or canonical.
+    /// [`DatasetError::SetAside`] names parts whose bytes are not those that were written: they are never copied, and what was
+    /// in them is missing now. After any other error the dataset is as it was, or canonical.
     pub fn compact(&mut self) -> Result<CompactReport, DatasetError> {
         self.compact_as(&CANONICAL)
     }
@@ -63,9 +63,7 @@ impl Dataset {
     }
 
     fn rewrite(&mut self, shape: &Shape) -> Result<CompactReport, DatasetError> {
-        for part in &self.parts {
-            part.check_bytes(&self.store)?;
-        }
+        self.set_damaged_aside()?;
         let mut report = CompactReport {
             rows: count(&self.coverage),
             parts_before: self.parts.len() as u64,

@@ -11,8 +11,8 @@ use crate::append::drop_repetitions;
 use crate::coverage::{Coverage, Position, Ranges, stretches};
 use crate::error::DatasetError;
 use crate::journal::Listing;
-use crate::lock::{DirectoryLock, LockError};
 use crate::manifest::{MANIFEST, Manifest, SWEEP};
+use crate::parallel;
 use crate::part::{FOLDER, PREFIX, Part, PartName};
 use crate::rows::{CellTable, Row};
 use crate::store::{LocalStore, Store};
@@ -20,7 +20,7 @@ use crate::store::{LocalStore, Store};
 /// An open dataset.
 ///
 /// Reading needs nothing but the files. Whoever writes (appends, compacts, writes the table of cells) must hold
-/// [`Dataset::lock`].
+/// the [`WriterLock`](crate::WriterLock) of the place, and give it to a store that the lock guards.
 #[derive(Debug)]
 pub struct Dataset {
     pub(crate) store: Arc<dyn Store>,
@@ -29,6 +29,8 @@ pub struct Dataset {
     pub(crate) cells: CellTable,
     pub(crate) parts: Vec<Part>,
     pub(crate) coverage: Coverage,
+    /// The number of the next part to be appended.
+    pub(crate) next_number: u64,
     /// Whether the store may hold other parts than are known here: before the first write, and after a failed one.
     stale: bool,
 }
@@ -61,23 +63,37 @@ impl Dataset {
 
     fn try_open(store: Arc<dyn Store>) -> Result<Self, DatasetError> {
         let manifest = read_manifest(&store)?.ok_or(DatasetError::NotADataset)?;
-        let physics = manifest.read_physics()?;
-        let cells = manifest.read_cells(&physics)?;
-        let mut dataset =
-            Self { store, manifest, physics, cells, parts: Vec::new(), coverage: Coverage::new(), stale: true };
+        let mut dataset = Self::without_parts(store, manifest)?;
         dataset.load(Listing::of(&dataset.store)?)?;
         Ok(dataset)
     }
 
-    /// Opens the dataset in `dir` to write to it, or makes it. The caller holds [`Dataset::lock`].
+    /// To be written: what is damaged is set aside.
+    pub(crate) fn open_to_write(store: Arc<dyn Store>, manifest: Manifest) -> Result<Self, DatasetError> {
+        store.remove_leftovers(&[FOLDER])?;
+        let mut dataset = Self::without_parts(store, manifest)?;
+        let listing = dataset.sound_listing()?;
+        let parts = dataset.open_sound(&listing.parts)?;
+        dataset.take_over(&listing.strangers, parts)?;
+        Ok(dataset)
+    }
+
+    fn without_parts(store: Arc<dyn Store>, manifest: Manifest) -> Result<Self, DatasetError> {
+        let physics = manifest.read_physics()?;
+        let cells = manifest.read_cells(&physics)?;
+        let (parts, coverage) = (Vec::new(), Coverage::new());
+        Ok(Self { store, manifest, physics, cells, parts, coverage, next_number: 0, stale: true })
+    }
+
+    /// Opens the dataset in `dir` to write to it, or makes it. The caller holds the lock.
     ///
     /// One that is there must be of the same physics; the grid and the trials may have changed. What a writer that was
-    /// killed left behind is cleared away. With a precision, [`Dataset::decide`] comes next: how many trials each cell needs
+    /// killed left behind is cleared away, and what is damaged is set aside, so that it is made again. With a precision, [`Dataset::decide`] comes next: how many trials each cell needs
     /// is known only once the rows were read.
     ///
     /// # Errors
     /// [`DatasetError::Mismatch`] if it holds the results of other physics, [`DatasetError::Occupied`] if it holds parts or
-    /// another sweep file and no manifest, [`DatasetError::Damaged`] if a footer or the manifest is.
+    /// another sweep file and no manifest, [`DatasetError::Damaged`] if a part is sound and none of this sweep's.
     pub fn create_or_resume(
         dir: &Path,
         sweep_text: &str,
@@ -101,45 +117,37 @@ impl Dataset {
         cells: &[Cell],
         demand: Demand,
     ) -> Result<Self, DatasetError> {
-        let mut dataset = match read_manifest(&store)? {
-            None => {
+        let of_sweep = |before| Manifest::of_sweep(name, physics, cells, demand, before);
+        let mut dataset = match readable_manifest(&store) {
+            Ok(None) => {
                 check_unoccupied(&store, sweep_text)?;
-                let manifest = Manifest::of_sweep(name, physics, cells, demand, None)?;
-                store.remove_leftovers(&[FOLDER])?;
+                let manifest = of_sweep(None)?;
                 store.put(MANIFEST, &manifest.to_bytes()?)?;
-                Self::try_open(store)?
+                Self::open_to_write(store, manifest)?
             }
-            Some(manifest) => {
+            Ok(Some(mut manifest)) => {
                 let differences = physics.difference(&manifest.read_physics()?);
                 if !differences.is_empty() {
                     if !Listing::of(&store)?.is_empty() {
                         return Err(DatasetError::Mismatch { differences });
                     }
                     // It never came to a row: there are no results that this sweep could mix with.
-                    let manifest = Manifest::of_sweep(name, physics, cells, demand, None)?;
+                    manifest = of_sweep(None)?;
                     store.replace(MANIFEST, &manifest.to_bytes()?)?;
                 }
-                store.remove_leftovers(&[FOLDER])?;
-                let mut dataset = Self::try_open(store)?;
-                let before = Some((&dataset.manifest, &dataset.coverage));
-                let manifest = Manifest::of_sweep(name, physics, cells, demand, before)?;
+                let mut dataset = Self::open_to_write(store, manifest)?;
+                let manifest = of_sweep(Some((&dataset.manifest, &dataset.coverage)))?;
                 dataset.write_manifest(manifest)?;
                 dataset
             }
+            Err(DatasetError::Damaged { why, .. }) => Self::with_manifest_anew(store, of_sweep(None)?, &why)?,
+            Err(error) => return Err(error),
         };
         if dataset.store.read(SWEEP).map_or(true, |bytes| bytes != sweep_text.as_bytes()) {
             dataset.store.replace(SWEEP, sweep_text.as_bytes())?;
         }
         dataset.prepare_to_write()?;
         Ok(dataset)
-    }
-
-    /// Takes the folder `dir` (made if need be) for writing, until the lock is dropped or the process ends.
-    ///
-    /// # Errors
-    /// [`LockError::Held`] names who has it.
-    pub fn lock(dir: &Path) -> Result<DirectoryLock, LockError> {
-        DirectoryLock::acquire(dir)
     }
 
     /// What the dataset is of.
@@ -265,19 +273,29 @@ impl Dataset {
 
     /// Takes over the parts of `listing`; those that are known already are not read again.
     pub(crate) fn load(&mut self, listing: Listing) -> Result<(), DatasetError> {
-        if let Some(stranger) = listing.strangers.first() {
-            return Err(DatasetError::damaged(stranger, "no part has such a name; it was renamed, or is not ours"));
-        }
-        let mut known: BTreeMap<PartName, Part> =
-            std::mem::take(&mut self.parts).into_iter().map(|part| (part.name.clone(), part)).collect();
-        self.coverage = Coverage::new();
         // Should one fail, nothing is known any more and the next write begins anew.
         self.stale = true;
-        for name in listing.parts {
-            let part = match known.remove(&name) {
-                Some(part) => part,
-                None => Part::open(&self.store, name, &self.manifest.sweep_id)?,
-            };
+        let mut known: BTreeMap<PartName, Part> =
+            std::mem::take(&mut self.parts).into_iter().map(|part| (part.name.clone(), part)).collect();
+        known.retain(|name, _| listing.parts.binary_search(name).is_ok());
+        let new: Vec<PartName> = listing.parts.into_iter().filter(|name| !known.contains_key(name)).collect();
+        let opened = parallel::map(&new, self.store.concurrency(), |name| {
+            Part::open(&self.store, name.clone(), &self.manifest.sweep_id)
+        });
+        for part in opened {
+            let part = part?;
+            known.insert(part.name.clone(), part);
+        }
+        self.take_over(&listing.strangers, known.into_values())
+    }
+
+    /// Begins anew with these parts.
+    fn take_over(&mut self, strangers: &[String], parts: impl IntoIterator<Item = Part>) -> Result<(), DatasetError> {
+        if let Some(stranger) = strangers.first() {
+            return Err(DatasetError::damaged(stranger, "no part has such a name; it was renamed, or is not ours"));
+        }
+        (self.parts, self.coverage) = (Vec::new(), Coverage::new());
+        for part in parts {
             if let Some(run) = part.runs.iter().find(|run| self.cells.index(run.cell).is_none()) {
                 let why = format!("it holds rows of cell {}, which the manifest does not list", run.cell);
                 return Err(DatasetError::damaged(part.name.as_str(), why));
@@ -289,6 +307,7 @@ impl Dataset {
 
     /// Takes over a part that is in the store.
     pub(crate) fn add(&mut self, part: Part) {
+        self.next_number = self.next_number.max(part.name.number().map_or(0, |number| number + 1));
         for run in &part.runs {
             self.coverage.entry(run.cell).or_default().insert(run.trials.clone());
         }
@@ -315,6 +334,15 @@ fn read_manifest(store: &Arc<dyn Store>) -> Result<Option<Manifest>, DatasetErro
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The manifest in the store, if there is one; one that is there is whole.
+fn readable_manifest(store: &Arc<dyn Store>) -> Result<Option<Manifest>, DatasetError> {
+    let manifest = read_manifest(store)?;
+    if let Some(manifest) = &manifest {
+        manifest.read_cells(&manifest.read_physics()?)?;
+    }
+    Ok(manifest)
 }
 
 /// That a new dataset would neither mix with parts of a lost one nor write over somebody's sweep file.

@@ -52,6 +52,15 @@ pub enum DatasetError {
         /// What is wrong with it.
         why: String,
     },
+    /// Damaged parts were set aside, and the trials in them are missing now.
+    #[error(
+        "damaged, and set aside in damaged/: {}; running the sweep again simulates what was in there",
+        .files.join(", ")
+    )]
+    SetAside {
+        /// Which files.
+        files: Vec<String>,
+    },
     /// A trial came back with another result: either the program is not deterministic, or somebody's memory failed.
     #[error(
         "trial {trial} of cell {cell} has two results: {} is stored, {} was offered",

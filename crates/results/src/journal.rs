@@ -8,7 +8,7 @@
 //! Whoever finds a journal finishes from there: back if there is no commit, onward if there is. The bytes of the parts know
 //! nothing of it, so they depend on the rows alone.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -48,7 +48,7 @@ impl Journal {
         Ok(store.replace(JOURNAL, &bytes)?)
     }
 
-    fn read(store: &Arc<dyn Store>) -> Result<Option<Self>, DatasetError> {
+    pub(crate) fn read(store: &Arc<dyn Store>) -> Result<Option<Self>, DatasetError> {
         match store.read(JOURNAL) {
             Ok(bytes) => {
                 serde_json::from_slice(&bytes).map(Some).map_err(|error| DatasetError::damaged(JOURNAL, error))
@@ -58,12 +58,13 @@ impl Journal {
         }
     }
 
-    /// Whether `part` does not count. Only parts that this compaction made or replaces are ever rubble.
-    fn is_rubble(&self, part: &PartName) -> bool {
-        let named = |names: &[String]| names.iter().any(|name| name == part.as_str());
-        match &self.after {
-            None => part.is_compacted() && !named(&self.before),
-            Some(after) => named(&self.before) && !named(after),
+    /// Which parts do not count: of those that this compaction made or replaces, and no others.
+    fn rubble(&self) -> impl Fn(&PartName) -> bool {
+        let before: HashSet<&str> = self.before.iter().map(String::as_str).collect();
+        let after: Option<HashSet<&str>> = self.after.as_ref().map(|after| after.iter().map(String::as_str).collect());
+        move |part| match &after {
+            None => part.is_compacted() && !before.contains(part.as_str()),
+            Some(after) => before.contains(part.as_str()) && !after.contains(part.as_str()),
         }
     }
 }
@@ -92,31 +93,22 @@ impl Listing {
         // drop repetitions.
         let journal = Journal::read(store)?;
         let mut listing = Self { compacting: journal.is_some(), ..Self::default() };
-        let (rubble, known): (BTreeSet<PartName>, BTreeSet<PartName>) = {
-            let mut known = BTreeSet::new();
-            for name in store.list(PREFIX)? {
-                match PartName::parse(&name) {
-                    Some(name) => {
-                        known.insert(name);
-                    }
-                    None => listing.strangers.push(name),
-                }
+        let is_rubble = journal.as_ref().map(Journal::rubble);
+        // Sorted, as the store lists them.
+        for name in store.list(PREFIX)? {
+            match PartName::parse(&name) {
+                Some(name) if is_rubble.as_ref().is_some_and(|is_rubble| is_rubble(&name)) => listing.rubble.push(name),
+                Some(name) => listing.parts.push(name),
+                None => listing.strangers.push(name),
             }
-            known.into_iter().partition(|name| journal.as_ref().is_some_and(|journal| journal.is_rubble(name)))
-        };
-        listing.parts = known.into_iter().collect();
-        listing.rubble = rubble.into_iter().collect();
+        }
         Ok(listing)
     }
 
     /// Deletes the rubble and the journal. For the one writer alone.
     pub(crate) fn settle(&mut self, store: &Arc<dyn Store>) -> Result<(), DatasetError> {
-        for name in std::mem::take(&mut self.rubble) {
-            match store.delete(name.as_str()) {
-                Err(error) if !error.is_not_found() => return Err(error.into()),
-                _ => {}
-            }
-        }
+        store.delete_all(&texts(&self.rubble))?;
+        self.rubble.clear();
         if self.compacting {
             match store.delete(JOURNAL) {
                 Err(error) if !error.is_not_found() => return Err(error.into()),

@@ -16,10 +16,11 @@
 //! | `verify` | every byte against everything that is known of it |
 //! | `cells`, `seal` | `cells.parquet`, and the hash that it carries |
 //! | [`training`] | `training.parquet`, the sharpness along runs of SGD |
-//! | `lock` | one writer per folder |
+//! | [`Location`] | a folder, or a place in an object store |
+//! | `lock` | one writer per dataset |
 //!
 //! The dataset is the checkpoint: rows that [`Dataset::append`] returned for are on the disk, and starting again is listing
-//! parts. Nothing here knows of networks, clocks or hosts (but for the text in a lock), so the same rows give the same bytes.
+//! parts. Nothing that is written here but the lock knows of clocks or hosts, so the same rows give the same bytes.
 
 mod append;
 pub mod batch;
@@ -31,10 +32,13 @@ mod dataset;
 mod error;
 pub mod ipc;
 mod journal;
+pub mod location;
 mod lock;
 mod manifest;
+mod parallel;
 mod part;
 pub mod quasipotential;
+mod repair;
 mod rows;
 pub mod schema;
 mod seal;
@@ -55,7 +59,8 @@ pub use coverage::{Coverage, Ranges, coverage_of};
 pub use dataset::Dataset;
 pub use error::DatasetError;
 pub use ipc::{IpcError, decode_ipc, encode_ipc};
-pub use lock::{DirectoryLock, LockError};
+pub use location::{Location, LocationError};
+pub use lock::{LockError, Lost, WriterLock};
 pub use manifest::{FormatVersion, Manifest};
 pub use rows::{CellTable, Row};
 pub use schema::trials_schema;

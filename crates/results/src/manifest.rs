@@ -141,6 +141,15 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// Takes the trials of `coverage` for asked for, where its sweep asks for less now.
+    pub(crate) fn admit(&mut self, coverage: &Coverage) {
+        let ends = coverage.iter().filter_map(|(key, ranges)| Some((key.to_string(), ranges.last()?.end)));
+        let ends: BTreeMap<String, u64> = ends.collect();
+        for cell in &mut self.cell_list {
+            cell.trials = cell.trials.max(ends.get(&cell.cell).copied().unwrap_or(0));
+        }
+    }
+
     /// Reads a manifest.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, DatasetError> {
         /// What every format, older or newer, says.

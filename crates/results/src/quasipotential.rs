@@ -11,7 +11,6 @@
 //!
 //! No part of the dataset. The file carries its own hash (the module `seal`).
 
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -23,7 +22,7 @@ use crate::cells::columns::{cell_columns, reals, words};
 use crate::error::DatasetError;
 use crate::schema::{cell_fields, dictionary};
 use crate::seal;
-use crate::store::{LocalStore, Store};
+use crate::store::Store;
 
 /// The table's name in its folder.
 pub const QUASIPOTENTIAL: &str = "quasipotential.parquet";
@@ -53,13 +52,13 @@ impl QuasipotentialRow {
     }
 }
 
-/// Writes the table into `dir`, which is made if it is not there: the old one or the new one is there at any time.
+/// Writes the table into `store`: the old one or the new one is there at any time.
 ///
 /// # Errors
 /// If it cannot be written; then the old one is as it was.
-pub fn write_quasipotential(dir: &Path, sweep_id: &str, rows: &[QuasipotentialRow]) -> Result<(), DatasetError> {
+pub fn write_quasipotential(store: &dyn Store, sweep_id: &str, rows: &[QuasipotentialRow]) -> Result<(), DatasetError> {
     let bytes = seal::table(QUASIPOTENTIAL, &to_batch(rows)?, (KEY_SWEEP, sweep_id))?;
-    Ok(LocalStore::new(dir).replace(QUASIPOTENTIAL, &bytes)?)
+    Ok(store.replace(QUASIPOTENTIAL, &bytes)?)
 }
 
 fn to_batch(rows: &[QuasipotentialRow]) -> Result<RecordBatch, DatasetError> {
@@ -91,14 +90,14 @@ mod tests {
 
     #[test]
     fn the_table_holds_the_exponents_and_carries_its_hash() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let store = crate::store::MemoryStore::new();
         let row = |(k, cell)| {
             let value = (k == 0).then_some(0.25);
             QuasipotentialRow { cell, value, paper: value, method: Some("closed form".to_owned()) }
         };
         let rows: Vec<_> = cells(2).into_iter().enumerate().map(row).collect();
-        write_quasipotential(folder.path(), "sweep", &rows).expect("written");
-        let bytes = std::fs::read(folder.path().join(QUASIPOTENTIAL)).expect("there");
+        write_quasipotential(&store, "sweep", &rows).expect("written");
+        let bytes = store.read(QUASIPOTENTIAL).expect("there");
         assert!(seal::is_sound(&bytes));
         let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes)).expect("Parquet");
         let batch = reader.build().expect("readable").next().expect("a batch").expect("sound");

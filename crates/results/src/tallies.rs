@@ -114,7 +114,7 @@ impl Dataset {
     }
 
     /// [`Dataset::tallies`], and says in the manifest how many trials each cell needs by them. The caller holds
-    /// [`Dataset::lock`].
+    /// the lock.
     ///
     /// Rows beyond what is needed by now can be appended all the same, up to the most that a cell may have: what the manifest
     /// says is for readers, and may lag behind.

@@ -20,7 +20,6 @@
 //! No part of the dataset, whose rows are trials: it may be there with one or without, and says in its footer
 //! (`taugrid.landscape`) which landscape it is of. The file carries its own hash (the module `seal`).
 
-use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch};
@@ -32,7 +31,7 @@ use taugrid_sweep::TrainingPoint;
 
 use crate::error::DatasetError;
 use crate::seal;
-use crate::store::{LocalStore, Store};
+use crate::store::Store;
 
 /// The table's name in its folder.
 pub const TRAINING: &str = "training.parquet";
@@ -59,22 +58,22 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(columns.map(column).to_vec()))
 });
 
-/// Writes the table into `dir`, which is made if it is not there: the old one or the new one is there at any time. The same
+/// Writes the table into `store`: the old one or the new one is there at any time. The same
 /// points give the same bytes. `landscape_id` is that of the sweep's physics.
 ///
 /// # Errors
 /// If it cannot be written; then the old one is as it was.
-pub fn write_training(dir: &Path, landscape_id: &str, points: &[TrainingPoint]) -> Result<(), DatasetError> {
+pub fn write_training(store: &dyn Store, landscape_id: &str, points: &[TrainingPoint]) -> Result<(), DatasetError> {
     let bytes = seal::table(TRAINING, &to_batch(points)?, (KEY_LANDSCAPE, landscape_id))?;
-    Ok(LocalStore::new(dir).replace(TRAINING, &bytes)?)
+    Ok(store.replace(TRAINING, &bytes)?)
 }
 
-/// Reads the table in `dir`.
+/// Reads the table in `store`.
 ///
 /// # Errors
 /// [`DatasetError::Damaged`] if it does not say what was written, [`DatasetError::Store`] (not found) if there is none.
-pub fn read_training(dir: &Path) -> Result<Vec<TrainingPoint>, DatasetError> {
-    let bytes = LocalStore::new(dir).read(TRAINING)?;
+pub fn read_training(store: &dyn Store) -> Result<Vec<TrainingPoint>, DatasetError> {
+    let bytes = store.read(TRAINING)?;
     let damaged = |why: String| DatasetError::damaged(TRAINING, why);
     // Before anything decodes them: the Parquet reader may panic on damaged pages.
     if !seal::is_sound(&bytes) {
@@ -155,9 +154,8 @@ fn from_batch(batch: &RecordBatch) -> Result<Vec<TrainingPoint>, DatasetError> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
+    use crate::store::MemoryStore;
 
     fn points() -> Vec<TrainingPoint> {
         let point = |epoch: u64| TrainingPoint {
@@ -181,28 +179,26 @@ mod tests {
 
     #[test]
     fn the_table_comes_back_and_its_bytes_are_the_same_again() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let dir = folder.path().join("out");
-        assert!(matches!(read_training(&dir), Err(DatasetError::Store(error)) if error.is_not_found()));
-        write_training(&dir, "abc", &points()).expect("written");
-        let bytes = fs::read(dir.join(TRAINING)).expect("there");
-        assert_eq!(read_training(&dir).expect("sound"), points());
-        write_training(&dir, "abc", &[]).expect("written");
-        assert_eq!(read_training(&dir).expect("sound"), []);
-        write_training(&dir, "abc", &points()).expect("written");
-        assert_eq!(fs::read(dir.join(TRAINING)).expect("there"), bytes);
-        assert_eq!(fs::read_dir(&dir).expect("a folder").count(), 1);
+        let store = MemoryStore::new();
+        assert!(matches!(read_training(&store), Err(DatasetError::Store(error)) if error.is_not_found()));
+        write_training(&store, "abc", &points()).expect("written");
+        let bytes = store.read(TRAINING).expect("there");
+        assert_eq!(read_training(&store).expect("sound"), points());
+        write_training(&store, "abc", &[]).expect("written");
+        assert_eq!(read_training(&store).expect("sound"), []);
+        write_training(&store, "abc", &points()).expect("written");
+        assert_eq!(store.read(TRAINING).expect("there"), bytes);
+        assert_eq!(store.files().len(), 1);
     }
 
     #[test]
     fn damage_is_found() {
-        let folder = tempfile::tempdir().expect("a folder");
-        write_training(folder.path(), "abc", &points()).expect("written");
-        let path = folder.path().join(TRAINING);
-        let mut bytes = fs::read(&path).expect("there");
+        let store = MemoryStore::new();
+        write_training(&store, "abc", &points()).expect("written");
+        let mut bytes = store.read(TRAINING).expect("there");
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
-        fs::write(&path, bytes).expect("written");
-        assert!(matches!(read_training(folder.path()), Err(DatasetError::Damaged { .. })));
+        store.replace(TRAINING, &bytes).expect("written");
+        assert!(matches!(read_training(&store), Err(DatasetError::Damaged { .. })));
     }
 }

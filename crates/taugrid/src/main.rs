@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use taugrid_coordinator::directory::location;
 use taugrid_process::exit::conclude;
+use taugrid_results::Location;
 
 /// Measures how long SGD takes to escape a minimum, over a grid of cells.
 ///
@@ -27,9 +29,10 @@ enum Command {
     Run {
         /// The sweep file.
         sweep: PathBuf,
-        /// The folder for the results; by default results/ and the name of the sweep.
-        #[arg(long)]
-        out: Option<PathBuf>,
+        /// Where the results go: a folder, or s3://bucket/prefix, gs://…, az://…; by default results/ and the name of the
+        /// sweep.
+        #[arg(long, value_name = "DIR|URL", value_parser = location())]
+        out: Option<Location>,
         /// Trials run at once, over all local workers; by default, the cores this process may use.
         #[arg(long)]
         threads: Option<NonZeroUsize>,
@@ -50,9 +53,9 @@ enum Command {
     Quasipotential {
         /// The sweep file.
         sweep: PathBuf,
-        /// The folder for quasipotential.parquet; by default results/ and the name of the sweep.
-        #[arg(long)]
-        out: Option<PathBuf>,
+        /// Where quasipotential.parquet goes, a folder or a URL; by default results/ and the name of the sweep.
+        #[arg(long, value_name = "DIR|URL", value_parser = location())]
+        out: Option<Location>,
         /// Threads for training and products; by default, the cores this process may use.
         #[arg(long)]
         threads: Option<NonZeroUsize>,
@@ -67,9 +70,10 @@ enum Command {
     Train {
         /// The sweep file; its `training` says what is run.
         sweep: PathBuf,
-        /// The folder for the results; by default results/ and the name of the sweep.
-        #[arg(long)]
-        out: Option<PathBuf>,
+        /// Where the results go: a folder, or s3://bucket/prefix, gs://…, az://…; by default results/ and the name of the
+        /// sweep.
+        #[arg(long, value_name = "DIR|URL", value_parser = location())]
+        out: Option<Location>,
         /// Threads; by default, the cores this process may use.
         #[arg(long)]
         threads: Option<NonZeroUsize>,
@@ -86,13 +90,15 @@ enum Command {
     Cancel(commands::control::Ask),
     /// Write the tables and figures of a dataset to DIR/report, complete or not.
     Report {
-        /// The folder of the results.
-        dir: PathBuf,
+        /// Where the results are: a folder, or s3://bucket/prefix, gs://…, az://….
+        #[arg(value_name = "DIR|URL", value_parser = location())]
+        dir: Location,
     },
     /// Read a whole dataset and check all there is to check.
     Verify {
-        /// The folder of the results.
-        dir: PathBuf,
+        /// Where the results are: a folder, or s3://bucket/prefix, gs://…, az://….
+        #[arg(value_name = "DIR|URL", value_parser = location())]
+        dir: Location,
         /// Print one JSON object.
         #[arg(long)]
         json: bool,
@@ -102,8 +108,9 @@ enum Command {
     Certificates(commands::certificates::Options),
     /// Put a dataset into its canonical form: the same bytes for the same trials, however they were run.
     Compact {
-        /// The folder of the results.
-        dir: PathBuf,
+        /// Where the results are: a folder, or s3://bucket/prefix, gs://…, az://….
+        #[arg(value_name = "DIR|URL", value_parser = location())]
+        dir: Location,
     },
     /// Measure what this machine is worth. Writes no file.
     Bench {
@@ -116,6 +123,9 @@ enum Command {
 enum Bench {
     /// Run the escape core's four workloads, and give their rates, as such and against what the machine does at best.
     Core(commands::bench::Core),
+    /// Run a coordinator under the load of simulated workers on loopback: shards and rows a second, memory, latencies, and how long
+    /// it takes after a kill.
+    Orchestrator(commands::bench::Orchestrator),
 }
 
 /// By the name of `taugrid-coordinator` or `taugrid-worker`, as a link to this one, this is that program: an image of all
@@ -150,5 +160,6 @@ fn main() -> ExitCode {
         Command::Certificates(options) => commands::certificates::run(&options),
         Command::Compact { dir } => commands::compact::run(&dir),
         Command::Bench { bench: Bench::Core(core) } => commands::bench::core(core),
+        Command::Bench { bench: Bench::Orchestrator(load) } => commands::bench::orchestrator(load),
     })
 }

@@ -66,7 +66,7 @@ fn an_empty_dataset_and_the_real_sizes() {
 }
 
 #[test]
-fn a_damaged_part_is_never_copied() {
+fn a_damaged_part_is_set_aside_and_never_copied() {
     let cells = cells(2);
     let (mut dataset, memory) = in_memory(&cells, 40);
     dataset.append(rows(&cells, 0..20)).expect("appended");
@@ -75,10 +75,11 @@ fn a_damaged_part_is_never_copied() {
     let middle = bytes.len() / 3;
     bytes[middle] ^= 4;
     memory.replace(&name, &bytes).expect("damaged");
-    let before = memory.files();
     let error = dataset.compact().expect_err("damaged");
-    assert!(matches!(&error, DatasetError::Damaged { file, .. } if *file == name), "{error}");
-    assert_eq!(memory.files(), before);
+    assert!(matches!(&error, DatasetError::SetAside { files } if *files == [name.clone()]), "{error}");
+    assert!(all_same(&all_rows(&dataset), &rows(&cells, 0..20)));
+    let kept = memory.list("damaged/").expect("listed");
+    assert!(kept.len() == 1 && memory.read(&kept[0]).expect("kept") == bytes, "{kept:?}");
 }
 
 /// A dataset of two compacted parts, one of which will stay as it is, and three appended ones.

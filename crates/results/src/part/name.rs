@@ -3,8 +3,13 @@
 //! flipped bit gives a part away, and so that the name of a compacted part depends on its rows alone.
 
 use std::fmt;
+use std::sync::Arc;
 
-use super::digest;
+use sha2::{Digest, Sha256};
+
+use super::{digest, short_hex};
+use crate::error::DatasetError;
+use crate::store::Store;
 
 /// The folder of all parts.
 pub(crate) const FOLDER: &str = "trials";
@@ -53,6 +58,25 @@ impl PartName {
     /// The hash that its bytes must have.
     pub(crate) fn digest(&self) -> &str {
         self.stem().rsplit_once('-').map_or("", |(_, digest)| digest)
+    }
+
+    /// Whether the bytes in the store have the hash in this name.
+    pub(crate) fn check(&self, store: &Arc<dyn Store>) -> Result<(), DatasetError> {
+        const BLOCK: u64 = 8 << 20;
+        let size = store.size(self.as_str())?;
+        let mut hash = Sha256::new();
+        let mut at = 0;
+        while at < size {
+            let end = size.min(at + BLOCK);
+            hash.update(&store.read_range(self.as_str(), at..end)?);
+            at = end;
+        }
+        let found = short_hex(hash);
+        if found == self.digest() {
+            return Ok(());
+        }
+        let why = format!("its {size} bytes have the hash {found}, not the one in its name");
+        Err(DatasetError::damaged(self.as_str(), why))
     }
 
     /// The name in the store.

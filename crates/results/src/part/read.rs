@@ -14,10 +14,9 @@ use parquet::arrow::arrow_reader::{
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::reader::{ChunkReader, Length};
-use sha2::{Digest, Sha256};
 
 use super::write::EncodedPart;
-use super::{KEY_FORMAT, KEY_RANGES, KEY_RANGES_DIGEST, KEY_SWEEP, PartName, digest, short_hex};
+use super::{KEY_FORMAT, KEY_RANGES, KEY_RANGES_DIGEST, KEY_SWEEP, PartName, digest};
 use crate::batch::from_batch;
 use crate::coverage::{Position, Run, rows_before, runs, runs_from_json};
 use crate::error::DatasetError;
@@ -46,9 +45,10 @@ impl Part {
 
     /// The part of this name, by its footer alone.
     pub(crate) fn open(store: &Arc<dyn Store>, name: PartName, sweep_id: &str) -> Result<Self, DatasetError> {
-        let file = StoredFile::open(store, name.as_str())?;
         let damaged = |why: String| DatasetError::damaged(name.as_str(), why);
-        let metadata = ParquetMetaDataReader::new().parse_and_finish(&file).map_err(|error| unread(&name, error))?;
+        let (metadata, size, whole) = footer(store, &name)?;
+        // A small part is here with all its bytes.
+        let sound = whole.is_some_and(|bytes| digest(&bytes) == name.digest());
         let rows = u64::try_from(metadata.file_metadata().num_rows())
             .map_err(|_| damaged("a negative number of rows".to_string()))?;
         let value = |key: &str| {
@@ -73,7 +73,7 @@ impl Part {
         if covered != rows {
             return Err(damaged(format!("its footer covers {covered} trials, and it has {rows} rows")));
         }
-        Ok(Self { size: file.size, rows, runs, name, sound: AtomicBool::new(false) })
+        Ok(Self { size, rows, runs, name, sound: AtomicBool::new(sound) })
     }
 
     /// Its rows from `range.start` up to `range.end`, as indices into it.
@@ -86,21 +86,7 @@ impl Part {
         if self.sound.load(Ordering::Relaxed) {
             return Ok(());
         }
-        const BLOCK: u64 = 8 << 20;
-        // Asked for anew: it may have been cut since it was opened.
-        let size = store.size(self.name.as_str())?;
-        let mut hash = Sha256::new();
-        let mut at = 0;
-        while at < size {
-            let end = size.min(at + BLOCK);
-            hash.update(&store.read_range(self.name.as_str(), at..end)?);
-            at = end;
-        }
-        let found = short_hex(hash);
-        if found != self.name.digest() {
-            let why = format!("its {size} bytes have the hash {found}, not the one in its name");
-            return Err(DatasetError::damaged(self.name.as_str(), why));
-        }
+        self.name.check(store)?;
         self.sound.store(true, Ordering::Relaxed);
         Ok(())
     }
@@ -152,6 +138,28 @@ impl Part {
             let kept = run.rows().min(end - run.first);
             (run.cell, run.trials.start + skipped..run.trials.start + kept)
         })
+    }
+}
+
+/// The footer of a part, its size, and all its bytes if they came along: it is asked for once, if it is of the usual size.
+fn footer(store: &Arc<dyn Store>, name: &PartName) -> Result<(ParquetMetaData, u64, Option<Bytes>), DatasetError> {
+    const USUAL: u64 = 16 << 10;
+    let mut most = USUAL;
+    loop {
+        let (end, size) = store.read_end(name.as_str(), most)?;
+        let end = Bytes::from(end);
+        let mut reader = ParquetMetaDataReader::new();
+        match reader.try_parse_sized(&end, size) {
+            Ok(()) => {
+                let metadata = reader.finish().map_err(|error| unread(name, error))?;
+                return Ok((metadata, size, (end.len() as u64 == size).then_some(end)));
+            }
+            // No more than there is, or this would go on for ever.
+            Err(ParquetError::NeedMoreData(needed)) if most < size && most < needed as u64 => {
+                most = size.min(needed as u64);
+            }
+            Err(error) => return Err(unread(name, error)),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Fault, FaultyStore, LocalStore, MemoryStore, Store, StoreErrorKind};
 
-fn conforms(store: &dyn Store) {
+pub(super) fn conforms(store: &dyn Store) {
     // Nothing is there.
     assert!(store.list("").expect("an empty store").is_empty());
     assert!(store.list("trials/part-").expect("no such folder").is_empty());
@@ -31,9 +31,15 @@ fn conforms(store: &dyn Store) {
         assert!(matches!(error.kind, StoreErrorKind::Io(_)), "{error}");
     }
 
+    // Its end, and how long it is.
+    assert_eq!(store.read_end("trials/part-1", 2).expect("there"), (b"ne".to_vec(), 3));
+    assert_eq!(store.read_end("trials/part-1", 99).expect("there"), (b"one".to_vec(), 3));
+    assert!(store.read_end("trials/part-2", 2).expect_err("nothing").is_not_found());
+
     // Replacing makes or changes; an empty file is a file.
     store.replace("manifest.json", b"").expect("made");
     assert_eq!(store.read("manifest.json").expect("there"), b"");
+    assert_eq!(store.read_end("manifest.json", 9).expect("there"), (Vec::new(), 0));
     store.replace("manifest.json", b"{}").expect("replaced");
     assert_eq!(store.read("manifest.json").expect("there"), b"{}");
 
@@ -60,6 +66,15 @@ fn conforms(store: &dyn Store) {
     store.put("trials/part-1", b"again").expect("put");
     assert_eq!(store.read("trials/part-1").expect("there"), b"again");
     assert_eq!(store.read("trials/part-0").expect("there"), b"zero");
+
+    // Many at once, of which some are not there.
+    let names = ["trials/part-0", "trials/part-1", "trials/part-9"].map(String::from);
+    for _ in 0..2 {
+        store.delete_all(&names).expect("deleted");
+        assert_eq!(store.list("trials/").expect("listed"), ["trials/other"]);
+    }
+    store.delete_all(&[]).expect("nothing to do");
+    assert!(store.concurrency() > 0);
 }
 
 #[test]

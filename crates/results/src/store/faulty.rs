@@ -89,6 +89,10 @@ impl Store for FaultyStore {
         self.while_alive(name, || self.inner.read_range(name, range))
     }
 
+    fn read_end(&self, name: &str, most: u64) -> Result<(Vec<u8>, u64), StoreError> {
+        self.while_alive(name, || self.inner.read_end(name, most))
+    }
+
     fn put(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
         self.counted(name, || self.inner.put(name, bytes))
     }

@@ -1,5 +1,6 @@
 //! A folder as a store: temporary name, fsync, link or rename, fsync of the folder.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::ops::Range;
@@ -128,6 +129,16 @@ impl Store for LocalStore {
         fs::read(path).map_err(|error| StoreError::from_io(name, error))
     }
 
+    fn read_end(&self, name: &str, most: u64) -> Result<(Vec<u8>, u64), StoreError> {
+        let path = self.path(name)?;
+        let failed = |error| StoreError::from_io(name, error);
+        let file = File::open(path).map_err(failed)?;
+        let size = file.metadata().map_err(failed)?.len();
+        let mut bytes = vec![0; size.min(most) as usize];
+        file.read_exact_at(&mut bytes, size - size.min(most)).map_err(failed)?;
+        Ok((bytes, size))
+    }
+
     fn read_range(&self, name: &str, range: Range<u64>) -> Result<Vec<u8>, StoreError> {
         let path = self.path(name)?;
         let failed = |error| StoreError::from_io(name, error);
@@ -166,6 +177,27 @@ impl Store for LocalStore {
             }
             _ => Ok(()),
         }
+    }
+
+    fn delete_all(&self, names: &[String]) -> Result<(), StoreError> {
+        let mut folders = BTreeSet::new();
+        for name in names {
+            let path = self.path(name)?;
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(StoreError::from_io(name, error)),
+                _ => folders.insert(split(name).0),
+            };
+        }
+        // One fsync a folder: a compaction deletes parts by the thousand.
+        for folder in folders {
+            match sync_folder(&self.root.join(folder).join("file")) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(StoreError::from_io(folder, error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn remove_leftovers(&self, folders: &[&str]) -> Result<(), StoreError> {

@@ -3,22 +3,30 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | `local` | a folder |
+//! | `object` | a prefix in a bucket of an object store |
+//! | `fenced` | another store, as long as this process may write |
 //! | `memory` | a map, for tests |
 //! | `faulty` | another store that fails on demand, for tests of what a full disk or a kill leaves behind |
 //!
-//! The trait is the seam for object stores: nothing above it renames, appends or locks. All of them pass the one suite in
+//! Nothing above the trait renames, appends or locks, for object stores can none of it. All of them pass the one suite in
 //! `conformance`.
 
 mod faulty;
+mod fenced;
 mod local;
 mod memory;
+mod object;
 
 #[cfg(test)]
 mod conformance;
 
 pub use faulty::{Fault, FaultyStore};
+pub use fenced::FencedStore;
 pub use local::LocalStore;
 pub use memory::MemoryStore;
+pub use object::ObjectStorage;
+#[cfg(test)]
+pub(crate) use object::testing;
 
 use std::fmt;
 use std::io;
@@ -53,10 +61,20 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// [`StoreErrorKind::NotFound`] if it is not there, [`StoreErrorKind::Io`] if it ends before `range` does.
     fn read_range(&self, name: &str, range: Range<u64>) -> Result<Vec<u8>, StoreError>;
 
+    /// The last bytes of a file, `most` or all that it has, and how many it has: in one request.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::NotFound`] if it is not there.
+    fn read_end(&self, name: &str, most: u64) -> Result<(Vec<u8>, u64), StoreError> {
+        let size = self.size(name)?;
+        Ok((self.read_range(name, size.saturating_sub(most)..size)?, size))
+    }
+
     /// Makes a file that is not there yet.
     ///
     /// # Errors
-    /// [`StoreErrorKind::AlreadyExists`] if it is there, and then it is as it was. After [`StoreErrorKind::Full`] nothing
+    /// [`StoreErrorKind::AlreadyExists`] if it is there, and then it is as it was (over a network, only if its bytes are
+    /// others: an equal one may come from a try whose answer was lost). After [`StoreErrorKind::Full`] nothing
     /// changed. After [`StoreErrorKind::Io`] the file may be there, whole: look before writing the same rows elsewhere.
     fn put(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError>;
 
@@ -72,6 +90,17 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// [`StoreErrorKind::NotFound`] if it is not there.
     fn delete(&self, name: &str) -> Result<(), StoreError>;
 
+    /// Removes files. Those that are not there are passed over.
+    ///
+    /// # Errors
+    /// If one cannot be removed; then some of them are.
+    fn delete_all(&self, names: &[String]) -> Result<(), StoreError> {
+        names.iter().try_for_each(|name| match self.delete(name) {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
+        })
+    }
+
     /// Removes a folder that holds nothing, if there is one. Where folders are only parts of names, there is nothing to do.
     ///
     /// # Errors
@@ -86,6 +115,11 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// # Errors
     /// If something is there and cannot be removed.
     fn remove_leftovers(&self, folders: &[&str]) -> Result<(), StoreError>;
+
+    /// How many files are best read at once.
+    fn concurrency(&self) -> usize {
+        std::thread::available_parallelism().map_or(1, usize::from)
+    }
 }
 
 /// A file that could not be read or written.
@@ -114,6 +148,12 @@ pub enum StoreErrorKind {
     /// No right to do this, or everything is read-only.
     #[error("permission denied, or a read-only file system")]
     Permission,
+    /// The store cannot be used as things are: no bucket, no right, no conditional writes.
+    #[error("{0}")]
+    Unusable(String),
+    /// This process may not write any more: another one has taken over. Nothing was changed, or the like.
+    #[error("{0}")]
+    Fenced(String),
     /// No name that this store has.
     #[error("not a name within the dataset")]
     Name,

@@ -7,6 +7,8 @@ use clap::Args;
 use taugrid_bench::row::Row;
 use taugrid_bench::suite::{self, Event, Options, SuiteError};
 use taugrid_bench::workload::Selection;
+use taugrid_loadgen::LoadError;
+use taugrid_loadgen::measurement::Measurement;
 use taugrid_process::exit::{Exit, Failure};
 
 use super::print;
@@ -35,6 +37,51 @@ pub(crate) struct Core {
     /// Print JSON, an object a line.
     #[arg(long)]
     json: bool,
+}
+
+/// What `taugrid bench orchestrator` takes.
+#[derive(Args)]
+pub(crate) struct Orchestrator {
+    /// How many simulated workers are connected; may be repeated, and each number is measured.
+    #[arg(long = "workers", default_values = ["16", "1000", "10000"])]
+    workers: Vec<NonZeroUsize>,
+    /// Seconds that each measurement takes, about.
+    #[arg(long, default_value = "5", value_parser = seconds)]
+    seconds: Duration,
+    /// Encrypt all connections, as on a cluster.
+    #[arg(long)]
+    tls: bool,
+    /// Print JSON, an object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn orchestrator(options: Orchestrator) -> Result<Exit, Failure> {
+    let Orchestrator { workers, seconds: time, tls, json } = options;
+    taugrid_process::limits::raise_open_files();
+    let workers = workers.into_iter().map(NonZeroUsize::get).collect();
+    let options = taugrid_loadgen::suite::Options { workers, time, tls };
+    let runtime = tokio::runtime::Runtime::new().map_err(Failure::internal)?;
+    let mut begun = false;
+    // What stdout came to: there is no point in stopping for it.
+    let mut printed = Ok(());
+    let mut show = |figure: Measurement| {
+        if printed.is_err() {
+            return;
+        }
+        printed = match json {
+            true => serde_json::to_string(&figure).map_err(Failure::internal).and_then(print),
+            false if std::mem::replace(&mut begun, true) => print(&figure),
+            false => print(Measurement::header()).and_then(|()| print(&figure)),
+        };
+    };
+    let mut began = |words: &str| eprintln!("{words}");
+    let measuring = taugrid_loadgen::suite::run(&options, &mut began, &mut show);
+    runtime.block_on(measuring).map_err(|error| match error {
+        LoadError::NoProgram(_) => Failure::usage(error),
+        _ => Failure::internal(error),
+    })?;
+    printed.map(|()| Exit::Done)
 }
 
 /// A time of more than 0 seconds, up to a day.

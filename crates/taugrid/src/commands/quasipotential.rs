@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::json;
 use taugrid_analysis::effective::Facts;
@@ -14,6 +14,7 @@ use taugrid_coordinator::directory;
 use taugrid_escape::action::metric::Metric;
 use taugrid_process::exit::{Exit, Failure};
 use taugrid_results::quasipotential::{QUASIPOTENTIAL, QuasipotentialRow, write_quasipotential};
+use taugrid_results::{Location, Store};
 use taugrid_sweep::{BuiltLandscape, Cell, Covariance, DynamicsSpec, PrepareError, Sweep};
 use taugrid_worker::life;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +24,7 @@ use crate::progress;
 
 pub(crate) struct Options {
     pub(crate) sweep: PathBuf,
-    pub(crate) out: Option<PathBuf>,
+    pub(crate) out: Option<Location>,
     pub(crate) threads: Option<NonZeroUsize>,
     pub(crate) subspace: usize,
     pub(crate) json: bool,
@@ -31,29 +32,35 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<Exit, Failure> {
     let sweep = Sweep::load(&options.sweep).map_err(Failure::usage)?;
-    let out = options.out.clone().unwrap_or_else(|| Path::new("results").join(&sweep.name));
+    let out = options.out.clone().unwrap_or_else(|| directory::default_location(&sweep));
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::internal)?;
     let stop = runtime.block_on(async { taugrid_process::signals::stop_token() }).map_err(Failure::internal)?;
-    let _lock = directory::lock(&out)?;
+    let (_lock, store) = directory::lock(&out)?;
     let threads = options.threads.unwrap_or_else(life::default_threads).get();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(Failure::internal)?;
     let rows = pool.install(|| {
-        let landscape = landscape(&sweep, &out, &stop)?;
+        let landscape = landscape(&sweep, &out, store.as_ref(), &stop)?;
         find(&sweep, &landscape, options.subspace, &stop)
     })?;
-    write_quasipotential(&out, &sweep.physics().sweep_id(), &rows).map_err(|error| directory::explain(&out, &error))?;
+    write_quasipotential(store.as_ref(), &sweep.physics().sweep_id(), &rows)
+        .map_err(|error| directory::explain(&out, &error))?;
     if options.json {
         rows.iter().try_for_each(|row| print(as_json(row)))?;
     } else {
         print(quasipotential_table(&rows))?;
-        print(out.join(QUASIPOTENTIAL).display())?;
+        print(out.file(QUASIPOTENTIAL))?;
     }
     Ok(Exit::Done)
 }
 
 /// The landscape of the results in `out` if there are some, and else prepared anew.
-fn landscape(sweep: &Sweep, out: &Path, stop: &CancellationToken) -> Result<BuiltLandscape, Failure> {
-    if let Some(landscape) = directory::landscape_of(out, &sweep.physics())? {
+fn landscape(
+    sweep: &Sweep,
+    out: &Location,
+    store: &dyn Store,
+    stop: &CancellationToken,
+) -> Result<BuiltLandscape, Failure> {
+    if let Some(landscape) = directory::landscape_of(out, store, &sweep.physics())? {
         return Ok(landscape);
     }
     let bar = progress::preparation();

@@ -1,20 +1,18 @@
 //! `taugrid report`: the figures of a dataset, complete or not.
 
-use std::path::Path;
-
 use taugrid_analysis::report::write_report;
 use taugrid_analysis::saving::Saving;
 use taugrid_analysis::table::cell_table;
-use taugrid_coordinator::directory::survey;
+use taugrid_coordinator::directory::{store, survey};
 use taugrid_process::exit::{Exit, Failure};
-use taugrid_results::CellSummary;
+use taugrid_results::{CellSummary, Location, Store};
 
 use super::print;
 
-pub(crate) fn run(dir: &Path) -> Result<Exit, Failure> {
+pub(crate) fn run(dir: &Location) -> Result<Exit, Failure> {
     let (name, summaries) = survey(dir)?;
     show(&summaries)?;
-    write(&name, dir, &summaries)?;
+    write(&name, dir, store(dir)?.as_ref(), &summaries)?;
     Ok(Exit::Done)
 }
 
@@ -25,13 +23,8 @@ pub(crate) fn show(summaries: &[CellSummary]) -> Result<(), Failure> {
 }
 
 /// Writes the report, and says where it is.
-pub(crate) fn write(name: &str, out: &Path, summaries: &[CellSummary]) -> Result<(), Failure> {
-    let folder = out.join("report");
-    let written = write_report(&folder, name, summaries).map_err(|error| {
-        Failure::interrupted(format!("{}: {error}; `taugrid report` draws it again", folder.display()))
-    })?;
-    for path in written {
-        print(path.display())?;
-    }
-    Ok(())
+pub(crate) fn write(name: &str, out: &Location, store: &dyn Store, summaries: &[CellSummary]) -> Result<(), Failure> {
+    let written = write_report(store, name, summaries)
+        .map_err(|error| Failure::interrupted(format!("{out}: {error}; `taugrid report` draws it again")))?;
+    written.iter().try_for_each(|file| print(out.file(file)))
 }

@@ -2,14 +2,14 @@
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use taugrid_coordinator::{Ending, Progress, SetAside, SweepDirectory, directory, serve};
 use taugrid_process::connect::Coordinator;
 use taugrid_process::exit::{Exit, Failure};
 use taugrid_process::listen::Listener;
-use taugrid_results::CellSummary;
+use taugrid_results::{CellSummary, Location, Store};
 use taugrid_sweep::Sweep;
 use taugrid_worker::life;
 use tokio::net::TcpListener;
@@ -21,7 +21,7 @@ use crate::progress;
 
 pub(crate) struct Options {
     pub(crate) sweep: PathBuf,
-    pub(crate) out: Option<PathBuf>,
+    pub(crate) out: Option<Location>,
     pub(crate) threads: Option<NonZeroUsize>,
     pub(crate) local_workers: NonZeroUsize,
 }
@@ -29,7 +29,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<Exit, Failure> {
     life::check_instruction_set().map_err(Failure::usage)?;
     let sweep = Sweep::load(&options.sweep).map_err(Failure::usage)?;
-    let out = options.out.clone().unwrap_or_else(|| Path::new("results").join(&sweep.name));
+    let out = options.out.clone().unwrap_or_else(|| directory::default_location(&sweep));
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::internal)?;
     let stop = runtime.block_on(async { taugrid_process::signals::stop_token() }).map_err(Failure::internal)?;
     let bar = progress::preparation();
@@ -69,7 +69,7 @@ pub(crate) fn run(options: &Options) -> Result<Exit, Failure> {
         Ending::Incomplete(set_aside) => Err(SetAside::explain(&set_aside)),
         Ending::Finished => {
             let summaries = directory.finish(dataset)?;
-            show(directory.name(), &out, &summaries)?;
+            show(directory.name(), &out, directory.store().as_ref(), &summaries)?;
             Ok(Exit::Done)
         }
     }
@@ -124,7 +124,7 @@ async fn until_stopped(workers: &mut Workers, stop: &CancellationToken) -> Optio
     None
 }
 
-fn show(name: &str, out: &Path, summaries: &[CellSummary]) -> Result<(), Failure> {
+fn show(name: &str, out: &Location, store: &dyn Store, summaries: &[CellSummary]) -> Result<(), Failure> {
     super::report::show(summaries)?;
-    super::report::write(name, out, summaries)
+    super::report::write(name, out, store, summaries)
 }

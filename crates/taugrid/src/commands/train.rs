@@ -1,13 +1,13 @@
 //! `taugrid train`: the sharpness along training by SGD (the paper's Figure 1), from the sweep file to the figure.
 
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use taugrid_analysis::report::write_training_report;
 use taugrid_analysis::training_table::training_table;
 use taugrid_coordinator::directory;
 use taugrid_process::exit::{Exit, Failure};
-use taugrid_results::{training::TRAINING, write_training};
+use taugrid_results::{Location, Store, training::TRAINING, write_training};
 use taugrid_sweep::{LandscapeSpec, Sweep, TrainError, TrainingPoint};
 use taugrid_worker::life;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +17,7 @@ use crate::progress;
 
 pub(crate) struct Options {
     pub(crate) sweep: PathBuf,
-    pub(crate) out: Option<PathBuf>,
+    pub(crate) out: Option<Location>,
     pub(crate) threads: Option<NonZeroUsize>,
 }
 
@@ -27,13 +27,14 @@ pub(crate) fn run(options: &Options) -> Result<Exit, Failure> {
         let error = TrainError::NoNetwork(sweep.landscape.kind());
         return Err(Failure::usage(format!("{}: {error}", options.sweep.display())));
     }
-    let out = options.out.clone().unwrap_or_else(|| Path::new("results").join(&sweep.name));
+    let out = options.out.clone().unwrap_or_else(|| directory::default_location(&sweep));
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::internal)?;
     let stop = runtime.block_on(async { taugrid_process::signals::stop_token() }).map_err(Failure::internal)?;
-    let _lock = directory::lock(&out)?;
+    let (_lock, store) = directory::lock(&out)?;
     let points = train(&sweep, options.threads.unwrap_or_else(life::default_threads), &stop)?;
-    write_training(&out, &sweep.physics().landscape_id(), &points).map_err(|error| directory::explain(&out, &error))?;
-    show(&sweep.name, &out, &points)?;
+    write_training(store.as_ref(), &sweep.physics().landscape_id(), &points)
+        .map_err(|error| directory::explain(&out, &error))?;
+    show(&sweep.name, &out, store.as_ref(), &points)?;
     Ok(Exit::Done)
 }
 
@@ -53,12 +54,10 @@ fn train(sweep: &Sweep, threads: NonZeroUsize, stop: &CancellationToken) -> Resu
     })
 }
 
-fn show(name: &str, out: &Path, points: &[TrainingPoint]) -> Result<(), Failure> {
+fn show(name: &str, out: &Location, store: &dyn Store, points: &[TrainingPoint]) -> Result<(), Failure> {
     print(training_table(points))?;
-    print(out.join(TRAINING).display())?;
-    let folder = out.join("report");
-    let written = write_training_report(&folder, name, points).map_err(|error| {
-        Failure::interrupted(format!("{}: {error}; the same command draws it again", folder.display()))
-    })?;
-    written.iter().try_for_each(|path| print(path.display()))
+    print(out.file(TRAINING))?;
+    let written = write_training_report(store, name, points)
+        .map_err(|error| Failure::interrupted(format!("{out}: {error}; the same command draws it again")))?;
+    written.iter().try_for_each(|file| print(out.file(file)))
 }

@@ -1,0 +1,37 @@
+//! One figure, as JSON or as a line of a table.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// A figure of the coordinator.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Measurement {
+    /// What was measured.
+    pub name: &'static str,
+    /// Workers connected.
+    pub workers: usize,
+    /// Threads that each of them says it has.
+    pub threads: u32,
+    /// The figure.
+    pub value: f64,
+    /// Its unit.
+    pub unit: &'static str,
+    /// Whether the connections were encrypted.
+    pub tls: bool,
+}
+
+impl Measurement {
+    /// The line above all displayed figures.
+    pub fn header() -> String {
+        format!("{:<44} {:>8} {:>8} {:>12}  unit", "measurement", "workers", "threads", "value")
+    }
+}
+
+impl fmt::Display for Measurement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, workers, threads, value, unit, .. } = self;
+        let value = if *value >= 1000.0 { format!("{value:.0}") } else { format!("{value:.3}") };
+        write!(f, "{name:<44} {workers:>8} {threads:>8} {value:>12}  {unit}")
+    }
+}
