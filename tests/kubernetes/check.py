@@ -252,7 +252,7 @@ def check_helm(root, bin, work, rendered):
         claim(f"its objects are those of {name}", not differ, differ)
     bare = run("helm", "template", "taugrid", chart)
     claim("without a sweep the chart makes no ConfigMap", bare.returncode == 0 and "kind: ConfigMap" not in bare.stdout, bare.stderr)
-    for value in ("workers.kind=DaemonSet", "worker.replicas=3", "workers.cpu=500m", "s3.out=gs://b/p"):
+    for value in ("workers.kind=DaemonSet", "worker.replicas=3", "workers.cpu=500m", "s3.out=bucket/prefix"):
         wrong = run("helm", "template", "taugrid", chart, "--set", value)
         claim(f"the chart refuses {value}", wrong.returncode != 0)
     both = run("helm", "template", "taugrid", chart, "--set", "workers.kind=Job,keda.enabled=true")
