@@ -12,6 +12,14 @@ use std::process::Command;
 use rig::{Folder, Process, Run, binary};
 use taugrid_wire::externalscaler::ScaledObjectRef;
 use taugrid_wire::externalscaler::external_scaler_client::ExternalScalerClient;
+use taugrid_wire::v1::coordinator_message::Kind as Heard;
+use taugrid_wire::v1::dispatch_client::DispatchClient;
+use taugrid_wire::v1::farewell::Reason;
+use taugrid_wire::v1::worker_message::Kind as Said;
+use taugrid_wire::v1::{Failed, Hello, Ready, WorkerMessage};
+use taugrid_wire::{PROTOCOL, RELEASE};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 
 use crate::{LONG_TRAINING, SMALL, SWEEP};
 
@@ -146,6 +154,60 @@ fn a_staying_worker_waits_for_more() {
     second.end().assert(0, &[]);
     run("taugrid", &["verify", text(&folder.path("out"))]).assert(0, &[]);
     eager.kill();
+}
+
+/// A worker whose kernel fails at whatever it is given, until it is sent away; why it was.
+async fn fail_at_everything(url: String) -> Reason {
+    let mut client = DispatchClient::connect(url).await.expect("it listens");
+    let (say, said) = mpsc::channel(64);
+    let say = async |kind| say.send(WorkerMessage { kind: Some(kind) }).await.expect("it is heard");
+    let hello = Hello {
+        protocol: PROTOCOL,
+        release: RELEASE.to_owned(),
+        name: "failing".to_owned(),
+        threads: 1,
+        identity: 7,
+        ..Hello::default()
+    };
+    say(Said::Hello(hello)).await;
+    let mut heard = client.attach(ReceiverStream::new(said)).await.expect("it answers").into_inner();
+    while let Some(message) = heard.message().await.expect("the stream is whole") {
+        match message.kind {
+            Some(Heard::Welcome(_)) => say(Said::Ready(Ready::default())).await,
+            Some(Heard::Lease(lease)) => {
+                say(Said::Failed(Failed { lease: lease.lease, detail: "as it must".to_owned() })).await;
+            }
+            Some(Heard::Farewell(farewell)) => return farewell.reason(),
+            _ => {}
+        }
+    }
+    panic!("it ends without a farewell");
+}
+
+/// Trials that no worker can run do not make a coordinator that is started again and again: it stays and says so, and asks for
+/// no workers.
+#[test]
+fn a_coordinator_that_cannot_complete_its_sweep_stays_and_asks_for_nobody() {
+    let folder = Folder::new();
+    let sweep = folder.write("sweep.yaml", SMALL);
+    let out = folder.path("out");
+    let words = [text(&sweep), "--out", text(&out), "--stay", "--http", "127.0.0.1:0", "--scaler", "127.0.0.1:0"];
+    let mut coordinator = Process::start("taugrid-coordinator", words);
+    let metrics = address(&mut coordinator, "metrics on ");
+    let scaler = address(&mut coordinator, "scaler on ");
+    let url = address(&mut coordinator, "listening on ");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    assert_eq!(runtime.block_on(fail_at_everything(url)), Reason::Finished);
+    let staying = coordinator.wait_for("staying on ");
+    let url = staying.split_whitespace().nth(2).expect("an address").trim_end_matches(',');
+    let page = get(&metrics);
+    assert_eq!(metric(&page, r#"taugrid_trials{state="quarantined"}"#), 100.0);
+    assert_eq!(metric(&page, r#"taugrid_phase{phase="incomplete"}"#), 1.0);
+    assert!(metric(&page, "taugrid_kernel_failures_total") > 0.0);
+    run("taugrid", &["status", "--coordinator", url]).assert(3, &["set aside"]);
+    assert!(!is_active(&scaler));
+    coordinator.signal("TERM");
+    coordinator.end().assert(3, &["set aside", "as it must"]);
 }
 
 /// While θ* is trained, which can take hours, nobody takes the coordinator for dead, or sends it workers.

@@ -5,6 +5,7 @@ needs them is skipped. Prints a line per claim, and last "N passed, N failed"; e
 """
 
 import copy
+import re
 import shutil
 import subprocess
 import sys
@@ -189,6 +190,7 @@ def check_kustomize(root, bin, work):
     claim("and one that dials another name trusts nobody", wrong is not None and "mismatch" in wrong.lower(), wrong)
     claim("and one with the coordinator's own is not let in", programs.handshake(server, server, host, work) is not None)
 
+    check_documented(root, folder)
     reader = load((folder / "reader.yaml").read_text())
     claim_name = reader[0]["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"]
     (stateful,) = [thing for thing in rendered["base"] if thing["kind"] == "StatefulSet"]
@@ -196,6 +198,24 @@ def check_kustomize(root, bin, work):
     check_objects("reader.yaml", reader)
     claim("reader.yaml reads the coordinator's volume", claim_name == made, claim_name)
     return rendered
+
+
+def check_documented(root, folder):
+    """The folder of one's own that docs/kubernetes.md has as an example."""
+    blocks = re.findall(r"```yaml\n# deploy/kubernetes/(\S+)\n(.*?)```", (root / "docs/kubernetes.md").read_text(), re.DOTALL)
+    claim("docs/kubernetes.md has an example of a folder of one's own", [path for path, _ in blocks] == ["mine/kustomization.yaml"])
+    for path, text in blocks:
+        file = folder / path
+        file.parent.mkdir()
+        file.write_text(text)
+        sweep = (folder / "base/sweep.yaml").read_text().replace("name: first", "name: mine")
+        (file.parent / "sweep.yaml").write_text(sweep)
+        objects = render(file.parent)
+        check_objects("the example", objects)
+        spec = {thing["kind"]: thing for thing in objects}["Job"]["spec"]
+        claim("it has the example's workers", spec["parallelism"] == spec["completions"] == 50)
+        text = yaml.safe_dump(objects)
+        claim("its sweep and its image", "name: mine" in text and "REGISTRY/taugrid" in text and "example.com" not in text)
 
 
 def worker_of(objects):
@@ -232,7 +252,7 @@ def check_helm(root, bin, work, rendered):
         claim(f"its objects are those of {name}", not differ, differ)
     bare = run("helm", "template", "taugrid", chart)
     claim("without a sweep the chart makes no ConfigMap", bare.returncode == 0 and "kind: ConfigMap" not in bare.stdout, bare.stderr)
-    for value in ("workers.kind=DaemonSet", "worker.replicas=3", "workers.cpu=500m", "s3.out=gs://b/p"):
+    for value in ("workers.kind=DaemonSet", "worker.replicas=3", "workers.cpu=500m", "s3.out=bucket/prefix"):
         wrong = run("helm", "template", "taugrid", chart, "--set", value)
         claim(f"the chart refuses {value}", wrong.returncode != 0)
     both = run("helm", "template", "taugrid", chart, "--set", "workers.kind=Job,keda.enabled=true")

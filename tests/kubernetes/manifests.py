@@ -9,7 +9,7 @@ import yaml
 PODS = ("Deployment", "StatefulSet", "Job")
 # Services of gRPC's health service on the port of --http (crates/coordinator/src/observe/health.rs).
 HEALTH_SERVICES = {None, "", "taugrid.v1.Dispatch"}
-# By whom and how a Secret is made that is not here: the commands of docs/kubernetes.md.
+# As the kubelet expands them in command lines.
 REFERENCE = re.compile(r"\$\(([A-Z_]+)\)")
 
 
@@ -63,7 +63,7 @@ def environment(container, objects):
 
 
 def expand(text, known):
-    """`$(NAME)`, as the kubelet expands it. A name that is not known is left as it is."""
+    """A text with `$(NAME)` in it. A name that is not known is left as it is."""
     return REFERENCE.sub(lambda found: known.get(found[1], found[0]), text)
 
 

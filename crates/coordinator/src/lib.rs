@@ -5,6 +5,7 @@
 //! | [`machine`] | the pure state machine | nothing |
 //! | [`directory`] | a sweep's output folder: lock, dataset, artifact, summary | disk |
 //! | [`mod@serve`] | the shell that runs a sweep to its end | network, clock |
+//! | [`command`] | the program: its command line, and what it does from its start to its end | all of it |
 //! | [`observe`] | what is read of it without keys: metrics, probes, a scaler's questions | network, clock |
 //! | [`afterwards`] | a coordinator whose sweep is complete, and that stays to say so | network |
 //!
@@ -12,6 +13,7 @@
 //! drives the machine and carries out its effects, and the *writer*, on a thread of its own, makes rows durable.
 
 pub mod afterwards;
+pub mod command;
 pub mod directory;
 #[doc(hidden)]
 pub mod fuzzing;

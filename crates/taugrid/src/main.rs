@@ -128,7 +128,15 @@ enum Bench {
     Orchestrator(commands::bench::Orchestrator),
 }
 
+/// By the name of `taugrid-coordinator` or `taugrid-worker`, as a link to this one, this is that program: an image of all
+/// three is a third of the size.
 fn main() -> ExitCode {
+    let name = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
+    match name.file_name().and_then(|name| name.to_str()) {
+        Some("taugrid-coordinator") => return taugrid_coordinator::command::main(),
+        Some("taugrid-worker") => return taugrid_worker::command::main(),
+        _ => {}
+    }
     taugrid_process::start_logging();
     conclude(match Arguments::parse().command {
         Command::Run { sweep, out, threads, local_workers } => {

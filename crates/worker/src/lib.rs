@@ -3,6 +3,7 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | [`life`] | a worker from its first connection to the end of the sweep, over any number of broken streams |
+//! | [`command`] | the program: its command line |
 //! | `options`, `error`, [`duration`] | what it is started with, why it could not go on, lengths of time |
 //! | `seek` | where the coordinator is |
 //! | `session` | one connection: carries messages between the coordinator and the desk |
@@ -15,6 +16,7 @@
 //! | `threads` | what walkers run on: rayon's threads, and a clock |
 //! | `artifact`, `setup` | θ* and the data: fetched once, cached by content; the sweep's physics and cells |
 
+pub mod command;
 pub mod duration;
 #[doc(hidden)]
 pub mod fuzzing;

@@ -47,10 +47,12 @@ pub enum Phase {
     Finishing,
     /// The sweep is complete.
     Finished,
+    /// It is but for trials that workers died of.
+    Incomplete,
 }
 
 impl Phase {
-    const NAMES: [&str; 4] = ["preparing", "running", "finishing", "finished"];
+    const NAMES: [&str; 5] = ["preparing", "running", "finishing", "finished", "incomplete"];
 
     fn name(self) -> &'static str {
         match self {
@@ -58,6 +60,7 @@ impl Phase {
             Self::Running { .. } => Self::NAMES[1],
             Self::Finishing => Self::NAMES[2],
             Self::Finished => Self::NAMES[3],
+            Self::Incomplete => Self::NAMES[4],
         }
     }
 }
@@ -93,7 +96,7 @@ impl Observed {
 
     /// Whether a worker that dials is answered.
     fn is_ready(&self) -> bool {
-        self.is_alive() && matches!(self.phase(), Phase::Running { .. } | Phase::Finished)
+        self.is_alive() && matches!(self.phase(), Phase::Running { .. } | Phase::Finished | Phase::Incomplete)
     }
 
     /// Whether it does what it should.

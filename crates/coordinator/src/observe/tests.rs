@@ -172,6 +172,7 @@ async fn probes_follow_the_coordinator() {
         (stuck, false, false),
         (Phase::Finishing, true, false),
         (Phase::Finished, true, true),
+        (Phase::Incomplete, true, true),
     ] {
         stage.phase.send_replace(phase);
         for (path, well) in [("/healthz", alive), ("/readyz", ready)] {

@@ -8,8 +8,9 @@ use std::time::Duration;
 use clap::Parser;
 use taugrid_process::connect::ConnectArguments;
 use taugrid_process::exit::{Exit, Failure, conclude};
-use taugrid_worker::duration;
-use taugrid_worker::life::{self, Ending, Options, WorkerError};
+
+use crate::duration;
+use crate::life::{self, Ending, Options, WorkerError};
 
 /// Dials a coordinator, runs the trials it leases on all cores, and streams their exit times back.
 ///
@@ -69,8 +70,9 @@ struct Arguments {
     check: bool,
 }
 
+/// The program, by the command line of this process.
 #[tokio::main]
-async fn main() -> ExitCode {
+pub async fn main() -> ExitCode {
     taugrid_process::start_logging();
     conclude(run(Arguments::parse()).await)
 }

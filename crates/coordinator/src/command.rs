@@ -5,14 +5,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use taugrid_coordinator::observe::{ObserveArguments, Observed, Phase};
-use taugrid_coordinator::{Ending, Progress, SetAside, SweepDirectory, afterwards, directory, serve};
 use taugrid_process::exit::{Exit, Failure, conclude};
 use taugrid_process::listen::{Door, ListenArguments};
 use taugrid_results::Location;
 use taugrid_sweep::Sweep;
 use tokio::sync::watch;
 use tokio::time::Instant;
+
+use crate::afterwards::Outcome;
+use crate::observe::{ObserveArguments, Observed, Phase};
+use crate::{Ending, Progress, SetAside, SweepDirectory, afterwards, directory, serve};
 
 /// Splits a sweep into shards, leases them to workers over gRPC, and gathers their exit times into a Parquet dataset.
 ///
@@ -30,8 +32,8 @@ struct Arguments {
     listen: ListenArguments,
     #[command(flatten)]
     observe: ObserveArguments,
-    /// When the sweep is complete, do not end: tell those who come that it is, until a signal. For Kubernetes, which starts
-    /// again whatever ends.
+    /// When the sweep has ended, do not end with it: tell those who come, until a signal. For Kubernetes, which starts again
+    /// whatever ends. The exit code is what it would have been.
     #[arg(long)]
     stay: bool,
     /// Check the command line, the sweep file and the files that they name, and end: exit code 0 if all is well, 2 if not.
@@ -40,8 +42,9 @@ struct Arguments {
     check: bool,
 }
 
+/// The program, by the command line of this process.
 #[tokio::main]
-async fn main() -> ExitCode {
+pub async fn main() -> ExitCode {
     taugrid_process::start_logging();
     conclude(run(Arguments::parse()).await)
 }
@@ -53,10 +56,7 @@ async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     arguments.observe.check()?;
     let sweep = Sweep::load(&arguments.sweep).map_err(Failure::usage)?;
     if arguments.check {
-        arguments.listen.check_files()?;
-        directory::check(&arguments.out)?;
-        eprintln!("{}: {} cells; the command line is right", sweep.name, sweep.cells().len());
-        return Ok(Exit::Done);
+        return check(&arguments, &sweep);
     }
     let (progress, watched) = watch::channel(Progress::default());
     let (phase, observed) = Observed::new(sweep.name.clone(), sweep.physics().sweep_id(), watched);
@@ -64,7 +64,7 @@ async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     posts.http.inspect(|address| eprintln!("metrics on http://{address}/metrics"));
     posts.scaler.inspect(|address| eprintln!("scaler on {address}"));
     let door = arguments.listen.clone().open().await?;
-    let out = arguments.out;
+    let out = arguments.out.clone();
     let opened = tokio::task::spawn_blocking({
         let (out, stop) = (out.clone(), stop.clone());
         move || {
@@ -81,29 +81,46 @@ async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     phase.send_replace(Phase::Running { since: Instant::now() });
     let served = serve(&directory, dataset, listener, progress, stop.clone()).await;
     let (dataset, ending) = served.map_err(|error| directory::explain_serving(&out, &error))?;
-    match ending {
+    let sweep_id = directory.sweep_id().to_owned();
+    let (outcome, result) = match ending {
         Ending::Stopped => {
             eprintln!("interrupted; the same command resumes");
-            Ok(Exit::Interrupted)
+            return Ok(Exit::Interrupted);
         }
-        Ending::Incomplete(set_aside) => Err(SetAside::explain(&set_aside)),
+        Ending::Incomplete(set_aside) => {
+            // Others may have the folder while this one stays.
+            drop((dataset, directory));
+            (Outcome::Incomplete, Err(SetAside::explain(&set_aside)))
+        }
         Ending::Finished => {
             phase.send_replace(Phase::Finishing);
-            let finished = tokio::task::spawn_blocking(move || {
-                let summaries = directory.finish(dataset)?;
-                Ok::<_, Failure>((summaries, directory.sweep_id().to_owned()))
-            });
-            let (summaries, sweep_id) = finished.await.map_err(Failure::internal)??;
+            let finished = tokio::task::spawn_blocking(move || directory.finish(dataset));
+            let summaries = finished.await.map_err(Failure::internal)??;
             eprintln!("{} cells are complete in {out}", summaries.len());
-            drop(access);
-            if arguments.stay {
-                let door = arguments.listen.open().await?;
-                let _access = door.announce(&sweep_id)?;
-                phase.send_replace(Phase::Finished);
-                eprintln!("staying, to say so; a signal ends this");
-                afterwards::stay(door.listener, &stop).await.map_err(Failure::internal)?;
-            }
-            Ok(Exit::Done)
+            (Outcome::Complete, Ok(Exit::Done))
         }
+    };
+    drop(access);
+    if arguments.stay {
+        let door = arguments.listen.open().await?;
+        let _access = door.announce(&sweep_id)?;
+        if let Err(failure) = &result {
+            eprintln!("{}", failure.message);
+        }
+        phase.send_replace(match outcome {
+            Outcome::Complete => Phase::Finished,
+            Outcome::Incomplete => Phase::Incomplete,
+        });
+        eprintln!("staying on {}, to say so; a signal ends this", door.url);
+        afterwards::stay(door.listener, outcome, &stop).await.map_err(Failure::internal)?;
     }
+    result
+}
+
+/// What a start would find wrong before it listens or writes.
+fn check(arguments: &Arguments, sweep: &Sweep) -> Result<Exit, Failure> {
+    arguments.listen.check_files()?;
+    directory::check(&arguments.out)?;
+    eprintln!("{}: {} cells; the command line is right", sweep.name, sweep.cells().len());
+    Ok(Exit::Done)
 }

@@ -1,0 +1,5 @@
+//! `taugrid-coordinator`.
+
+fn main() -> std::process::ExitCode {
+    taugrid_coordinator::command::main()
+}

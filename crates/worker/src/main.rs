@@ -1,0 +1,5 @@
+//! `taugrid-worker`.
+
+fn main() -> std::process::ExitCode {
+    taugrid_worker::command::main()
+}
