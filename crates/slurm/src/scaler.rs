@@ -1,0 +1,200 @@
+//! The loop around the policy: looks, decides, submits, and writes down what was submitted.
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tracing::{info, warn};
+
+use crate::commands::Slurm;
+use crate::order::Order;
+use crate::place::Place;
+use crate::policy::{Action, Bounds, Observation, Outcome, Policy, Tuning, Work};
+use crate::queue::{Task, TaskId};
+use crate::record::Role;
+use crate::refusal::Trouble;
+use crate::script;
+use crate::state::State;
+
+/// How often Slurm and the coordinator are asked.
+pub const PERIOD: Duration = Duration::from_secs(15);
+
+/// Where the sweep is asked for.
+pub trait Coordinator: Send {
+    /// What there is to do, or why that is not known.
+    fn work(&mut self) -> impl Future<Output = Result<Work, String>> + Send;
+}
+
+/// Keeps the workers of one sweep.
+pub struct Scaler<C> {
+    slurm: Slurm,
+    place: Place,
+    coordinator: C,
+    policy: Policy,
+    order: Order,
+    began: Instant,
+    lock: Option<File>,
+    said: String,
+}
+
+/// What a look at the sweep came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tick {
+    /// The sweep has ended, and nobody waits any more.
+    Ended,
+    /// It goes on, and the coordinator answers.
+    Going,
+    /// The coordinator does not answer.
+    Silent,
+}
+
+impl<C: Coordinator> Scaler<C> {
+    /// One for the sweep of `order`.
+    pub fn new(slurm: Slurm, place: Place, order: Order, coordinator: C) -> Self {
+        let bounds = bounds(&order);
+        let least_work = Duration::from_secs(order.workers.least_work);
+        let policy = Policy::new(bounds, Tuning { least_work, ..Tuning::default() });
+        Self { slurm, place, coordinator, policy, order, began: Instant::now(), lock: None, said: String::new() }
+    }
+
+    /// Looks once, and does what is to be done.
+    pub async fn tick(&mut self) -> Tick {
+        if self.place.end().is_some() {
+            self.clear().await;
+            return Tick::Ended;
+        }
+        if !self.is_the_one() {
+            return Tick::Going;
+        }
+        let workers = self.order.names().workers;
+        let queue = self.slurm.queue(&[&workers]).await;
+        let work = self.coordinator.work().await;
+        if let Err(trouble) = &queue {
+            self.say(&format!("nothing is submitted before the queue is known: {trouble}"));
+        }
+        let observation = Observation { queue: queue.as_deref().ok(), work: work.as_ref().ok().copied() };
+        let actions = self.policy.step(self.began.elapsed(), &observation);
+        for action in actions {
+            match action {
+                Action::Submit(tasks) => self.submit(tasks).await,
+                Action::Cancel(tasks) => self.cancel(&tasks).await,
+            }
+        }
+        match work {
+            Ok(_) => Tick::Going,
+            Err(error) => {
+                self.say(&format!("nothing is submitted before the coordinator answers: {error}"));
+                Tick::Silent
+            }
+        }
+    }
+
+    /// Takes back the workers that wait: the sweep has ended.
+    pub async fn clear(&mut self) {
+        let names = self.order.names();
+        match self.slurm.queue(&[&names.workers]).await {
+            Ok(queue) => {
+                let waiting: Vec<_> = queue.iter().filter(|task| is_waiting(task)).map(|task| task.id).collect();
+                self.cancel(&waiting).await;
+            }
+            // Those that start yet see the mark of the end, and leave.
+            Err(trouble) => warn!("workers that still wait are not taken back: {trouble}"),
+        }
+    }
+
+    /// Whether no other process keeps the workers of this sweep. That of a job whose node was given up may live on.
+    fn is_the_one(&mut self) -> bool {
+        if self.lock.is_none() {
+            match try_lock(&self.place.scaler_lock()) {
+                Ok(Some(file)) => self.lock = Some(file),
+                Ok(None) => self.say("another process keeps the workers of this sweep"),
+                // Two of them count the same queue, and at worst submit some that are taken back.
+                Err(error) => {
+                    self.say(&format!("{}: cannot be locked: {error}", self.place.scaler_lock().display()));
+                    return true;
+                }
+            }
+        }
+        self.lock.is_some()
+    }
+
+    async fn submit(&mut self, workers: u32) {
+        let most = self.slurm.largest_array().await;
+        for (tasks, range) in script::arrays(workers, most) {
+            let text = script::workers(&self.order, &range);
+            let submitted = self.slurm.submit(&text, &[format!("--array={range}")]).await;
+            let now = self.began.elapsed();
+            match submitted {
+                Ok(job) => {
+                    info!("submitted {tasks} workers as job {job}");
+                    self.said.clear();
+                    self.write_down(job, tasks);
+                    self.policy.heard(now, Outcome::Accepted { job, tasks });
+                }
+                Err(trouble) => {
+                    self.say(&format!("{tasks} workers are not submitted: {trouble}"));
+                    self.policy.heard(now, Outcome::Refused { tasks, trouble: &trouble });
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn cancel(&mut self, tasks: &[TaskId]) {
+        if tasks.is_empty() {
+            return;
+        }
+        match self.slurm.cancel(tasks, true).await {
+            Ok(()) => info!("took back {} workers that waited", tasks.len()),
+            Err(trouble) => self.say(&format!("{} workers that wait are not taken back: {trouble}", tasks.len())),
+        }
+    }
+
+    /// A record that cannot be written is no reason to stop: jobs are found by name.
+    fn write_down(&self, job: u64, tasks: u32) {
+        let written = self.place.record().and_then(|record| match record {
+            Some(mut record) => {
+                record.add(job, Role::Workers, tasks);
+                self.place.write_record(&record)
+            }
+            None => Ok(()),
+        });
+        if let Err(error) = written {
+            warn!("{error}");
+        }
+    }
+
+    /// Warns, but of the same thing once.
+    fn say(&mut self, what: &str) {
+        if self.said != what {
+            warn!("{what}");
+            what.clone_into(&mut self.said);
+        }
+    }
+}
+
+/// How many workers an order asks for.
+fn bounds(order: &Order) -> Bounds {
+    Bounds { min: order.workers.min, max: order.workers.max, threads: order.cpus_per_worker.get() }
+}
+
+fn is_waiting(task: &Task) -> bool {
+    matches!(task.state, State::Waiting | State::Held)
+}
+
+/// The lock of the file at `path`, if nobody holds it.
+pub(crate) fn try_lock(path: &Path) -> std::io::Result<Option<File>> {
+    let file = File::options().create(true).truncate(false).write(true).open(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+impl Trouble {
+    /// In one line, for a log.
+    pub(crate) fn line(&self) -> String {
+        self.to_string().lines().collect::<Vec<_>>().join("; ")
+    }
+}
