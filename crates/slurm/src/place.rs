@@ -1,10 +1,8 @@
 //! Where things are under the folder of the results.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-
-use taugrid_results::{LocalStore, Store, StoreError};
 
 use crate::record::Record;
 
@@ -96,15 +94,15 @@ impl Place {
     }
 
     /// Says that it has.
-    pub fn mark_end(&self, end: End) -> Result<(), StoreError> {
+    pub fn mark_end(&self, end: End) -> io::Result<()> {
         let text = if end == End::Cancelled { CANCELLED } else { OVER };
-        self.store().replace(END, text.as_bytes())
+        self.replace(END, text.as_bytes())
     }
 
     /// Says that it goes on.
-    pub fn unmark_end(&self) -> Result<(), StoreError> {
-        match self.store().delete(END) {
-            Err(error) if !error.is_not_found() => Err(error),
+    pub fn unmark_end(&self) -> io::Result<()> {
+        match fs::remove_file(self.end_mark()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
     }
@@ -115,9 +113,9 @@ impl Place {
     /// If there is a record that cannot be read.
     pub fn record(&self) -> Result<Option<Record>, RecordError> {
         let failed = |kind| RecordError { path: self.out.join(RECORD), kind };
-        match self.store().read(RECORD) {
+        match fs::read(self.out.join(RECORD)) {
             Ok(bytes) => Record::parse(&bytes).map(Some).map_err(|error| failed(error.into())),
-            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failed(error.into())),
         }
     }
@@ -126,11 +124,23 @@ impl Place {
     pub fn write_record(&self, record: &Record) -> Result<(), RecordError> {
         let failed = |kind| RecordError { path: self.out.join(RECORD), kind };
         let bytes = serde_json::to_vec_pretty(record).map_err(|error| failed(error.into()))?;
-        self.store().replace(RECORD, &bytes).map_err(|error| failed(error.into()))
+        self.replace(RECORD, &bytes).map_err(|error| failed(error.into()))
     }
 
-    fn store(&self) -> LocalStore {
-        LocalStore::new(&self.out)
+    /// A reader sees the old file or the new one, and after a crash there is one of them.
+    fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let path = self.out.join(name);
+        let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
+        let write = || {
+            let mut file = File::create(&temporary)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            fs::rename(&temporary, &path)
+        };
+        write().inspect_err(|_| {
+            let _ = fs::remove_file(&temporary);
+        })?;
+        path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
     }
 }
 
@@ -148,7 +158,7 @@ pub struct RecordError {
 pub enum RecordErrorKind {
     /// It cannot be read or written.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Io(#[from] io::Error),
     /// It is none.
     #[error("this is no record of this release ({0}); remove it, and `taugrid slurm submit` finds the jobs by their names")]
     Malformed(#[from] serde_json::Error),
@@ -177,6 +187,7 @@ mod tests {
     fn the_end_is_marked_and_unmarked() {
         let folder = tempfile::tempdir().unwrap();
         let place = Place::new(folder.path()).unwrap();
+        place.make().unwrap();
         place.unmark_end().unwrap();
         for end in [End::Over, End::Cancelled] {
             place.mark_end(end).unwrap();

@@ -46,9 +46,6 @@ pub enum SubmitError {
     /// The record cannot be read or written.
     #[error(transparent)]
     Record(#[from] RecordError),
-    /// The mark of the end cannot be removed.
-    #[error(transparent)]
-    Store(#[from] taugrid_results::StoreError),
     /// Slurm did not take it.
     #[error(transparent)]
     Slurm(#[from] Trouble),
@@ -71,7 +68,7 @@ pub async fn submit(slurm: &Slurm, place: &Place, order: &Order, lives: bool) ->
     record.order = order.clone();
     adopt(&mut record, &queue, order);
     place.write_record(&record)?;
-    place.unmark_end()?;
+    place.unmark_end().map_err(folder)?;
 
     let live = |name: &str| queue.iter().filter(|task| task.name == name && task.state.is_live()).collect::<Vec<_>>();
     let before = u32::try_from(live(&names.workers).len()).unwrap_or(u32::MAX);

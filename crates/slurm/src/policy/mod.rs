@@ -13,7 +13,7 @@ mod tasks;
 use std::time::Duration;
 
 use backoff::Backoff;
-use tasks::Tasks;
+use tasks::{MISSES, Tasks};
 
 use crate::queue::{Task, TaskId};
 use crate::refusal::{Kind, Trouble};
@@ -133,6 +133,8 @@ pub struct Policy {
     refused: Backoff,
     /// Workers that failed.
     failing: Backoff,
+    /// So many looks are to be had, after the wait, before it is believed that sbatch submitted nothing.
+    doubt: u32,
     /// No more tasks are submitted at once: fewer after each refusal for their number.
     most: u32,
     /// Rows that had come at the last failure.
@@ -159,6 +161,7 @@ impl Policy {
             tasks: Tasks::default(),
             refused: Backoff::new(tuning.first, tuning.longest),
             failing: Backoff::new(tuning.first, tuning.longest),
+            doubt: 0,
             most: u32::MAX,
             received_then: 0,
             works: true,
@@ -199,7 +202,12 @@ impl Policy {
             return self.noted(actions);
         }
         self.surplus_since = None;
-        let may_submit = may_submit && !self.refused.is_waiting(now) && !self.failing.is_waiting(now);
+        let is_waiting = self.refused.is_waiting(now) || self.failing.is_waiting(now);
+        if self.doubt > 0 && !self.refused.is_waiting(now) {
+            self.doubt -= 1;
+            return self.noted(actions);
+        }
+        let may_submit = may_submit && !is_waiting;
         let missing = count.saturating_sub(look.live).min(self.most);
         if may_submit && missing > 0 {
             actions.push(Action::Submit(missing));
@@ -227,6 +235,7 @@ impl Policy {
                 }
                 if trouble.may_have_worked() {
                     self.refused.hold(now + self.tuning.settle);
+                    self.doubt = MISSES;
                 }
             }
         }

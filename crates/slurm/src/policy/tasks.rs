@@ -10,7 +10,7 @@ use crate::state::{End, State};
 const QUICK: Duration = Duration::from_secs(60);
 /// So many looks in a row must miss a task before it is gone. What ends is listed for a while, so this is rare: a controller
 /// that was started again does not know of all at once.
-const MISSES: u32 = 4;
+pub(super) const MISSES: u32 = 4;
 
 /// A task, and how many looks in a row have missed it.
 #[derive(Debug, Clone, Copy)]
