@@ -81,8 +81,27 @@ pub enum Site {
 
 /// Options that say what the order says in its own way, or that would hide the jobs from who looks for them.
 const RESERVED: [&str; 22] = [
-    "--array", "-a", "--job-name", "-J", "--parsable", "--wrap", "--wait", "-W", "--clusters", "-M", "--cluster",
-    "--cpus-per-task", "-c", "--time", "-t", "--partition", "-p", "--ntasks", "-n", "--test-only", "--no-requeue",
+    "--array",
+    "-a",
+    "--job-name",
+    "-J",
+    "--parsable",
+    "--wrap",
+    "--wait",
+    "-W",
+    "--clusters",
+    "-M",
+    "--cluster",
+    "--cpus-per-task",
+    "-c",
+    "--time",
+    "-t",
+    "--partition",
+    "-p",
+    "--ntasks",
+    "-n",
+    "--test-only",
+    "--no-requeue",
     "--signal",
 ];
 
@@ -110,7 +129,8 @@ impl Order {
         let times = [("--time", &self.time), ("--coordinator-time", &self.coordinator.time)];
         for (option, text) in times.into_iter().filter_map(|(option, text)| Some((option, text.as_ref()?))) {
             if time::parse_limit(text).is_none() {
-                problems.push(format!("{option} {text}: no time limit of Slurm's: write [D-]HH:MM:SS, D-HH, or minutes"));
+                problems
+                    .push(format!("{option} {text}: no time limit of Slurm's: write [D-]HH:MM:SS, D-HH, or minutes"));
             }
         }
         for option in &self.sbatch {
@@ -122,9 +142,11 @@ impl Order {
                 problems.push(format!("{option}: taugrid says that itself; leave it out after `--`"));
             }
         }
-        problems.extend(self.words().filter(|word| word.contains(['\n', '\r', '\0', '\''])).map(|word| {
-            format!("{word:?}: quotes and line breaks cannot stand in a job script")
-        }));
+        problems.extend(
+            self.words()
+                .filter(|word| word.contains(['\n', '\r', '\0', '\'']))
+                .map(|word| format!("{word:?}: quotes and line breaks cannot stand in a job script")),
+        );
         problems
     }
 
@@ -159,7 +181,12 @@ pub fn example() -> Order {
         partition: None,
         account: None,
         qos: None,
-        coordinator: Coordinator { site: Site::Job, partition: None, time: Some("1-00:00:00".to_owned()), listen: None },
+        coordinator: Coordinator {
+            site: Site::Job,
+            partition: None,
+            time: Some("1-00:00:00".to_owned()),
+            listen: None,
+        },
         sbatch: Vec::new(),
     }
 }
@@ -178,7 +205,8 @@ mod tests {
             ["--array=1-3", "-pspot", "--gres=gpu:1", "-J", "a\nb", "--comment=it's"].map(str::to_owned).to_vec();
         let problems = order.problems();
         assert_eq!(problems.len(), 7, "{problems:#?}");
-        for (problem, word) in problems.iter().zip(["--min-workers 9", "--time soon", "--array", "-pspot", "-J", "a\\nb"])
+        for (problem, word) in
+            problems.iter().zip(["--min-workers 9", "--time soon", "--array", "-pspot", "-J", "a\\nb"])
         {
             assert!(problem.contains(word), "{problem}");
         }

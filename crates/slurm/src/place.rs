@@ -160,7 +160,9 @@ pub enum RecordErrorKind {
     #[error(transparent)]
     Io(#[from] io::Error),
     /// It is none.
-    #[error("this is no record of this release ({0}); remove it, and `taugrid slurm submit` finds the jobs by their names")]
+    #[error(
+        "this is no record of this release ({0}); remove it, and `taugrid slurm submit` finds the jobs by their names"
+    )]
     Malformed(#[from] serde_json::Error),
 }
 

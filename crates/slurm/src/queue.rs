@@ -56,7 +56,9 @@ fn line(line: &str) -> Result<Task, QueueError> {
         name: name.to_owned(),
         state: match State::parse(state) {
             // Slurm could not start it, and holds it. There is no state for that, only a reason.
-            State::Waiting if reason.to_ascii_lowercase().replace('_', " ") == "launch failed requeued held" => State::Held,
+            State::Waiting if reason.to_ascii_lowercase().replace('_', " ") == "launch failed requeued held" => {
+                State::Held
+            }
             state => state,
         },
         elapsed: time::parse_used(elapsed),
@@ -104,8 +106,7 @@ mod tests {
         let states: Vec<_> = tasks.iter().map(|task| (task.id.to_string(), task.state)).collect();
         let failed = State::Ended(End::Failed);
         let [c, a, b, d, e] = ["12", "13_1", "13_2", "13_3", "13_4"].map(str::to_owned);
-        let expected =
-            [(c, State::Running), (a, State::Waiting), (b, failed), (d, State::Held), (e, State::Unknown)];
+        let expected = [(c, State::Running), (a, State::Waiting), (b, failed), (d, State::Held), (e, State::Unknown)];
         assert_eq!(states, expected);
         assert_eq!((tasks[2].elapsed, tasks[4].elapsed), (Some(Duration::from_secs(5)), None));
         assert_eq!(tasks[4].reason, "a|b");
@@ -114,7 +115,9 @@ mod tests {
 
     #[test]
     fn half_a_queue_is_none() {
-        for text in ["1|a|RUNNING|0:01", "x|a|RUNNING|0:01|None", "slurm_load_jobs error", "1_[2-5]|a|PENDING|0:00|None"] {
+        for text in
+            ["1|a|RUNNING|0:01", "x|a|RUNNING|0:01|None", "slurm_load_jobs error", "1_[2-5]|a|PENDING|0:00|None"]
+        {
             assert!(parse(&format!("1|a|RUNNING|0:01|None\n{text}\n")).is_err(), "{text}");
         }
     }

@@ -107,7 +107,9 @@ impl Trouble {
         match self {
             Self::TimedOut { .. } | Self::Garbage { .. } => true,
             // The controller may have heard what it did not answer.
-            Self::Said { kind, message, .. } => *kind == Kind::Passing && message.to_ascii_lowercase().contains("timed out"),
+            Self::Said { kind, message, .. } => {
+                *kind == Kind::Passing && message.to_ascii_lowercase().contains("timed out")
+            }
             Self::Absent { .. } => false,
         }
     }
@@ -128,13 +130,25 @@ mod tests {
             ("sbatch: error: Batch job submission failed: Invalid partition name specified", Kind::Mistake),
             ("sbatch: error: Invalid --time specification", Kind::Mistake),
             ("sbatch: unrecognized option '--bogus'", Kind::Mistake),
-            ("sbatch: error: Batch job submission failed: Requested node configuration is not available", Kind::Mistake),
-            ("sbatch: error: Batch job submission failed: Invalid account or account/partition combination", Kind::Mistake),
+            (
+                "sbatch: error: Batch job submission failed: Requested node configuration is not available",
+                Kind::Mistake,
+            ),
+            (
+                "sbatch: error: Batch job submission failed: Invalid account or account/partition combination",
+                Kind::Mistake,
+            ),
             ("sbatch: error: AssocMaxSubmitJobLimit", Kind::Limit),
-            ("sbatch: error: QOSMaxSubmitJobPerUserLimit\nsbatch: error: Batch job submission failed: Job violates \
-              accounting/QOS policy (job submit limit, user's size and/or time limits)", Kind::Limit),
+            (
+                "sbatch: error: QOSMaxSubmitJobPerUserLimit\nsbatch: error: Batch job submission failed: Job violates \
+              accounting/QOS policy (job submit limit, user's size and/or time limits)",
+                Kind::Limit,
+            ),
             ("sbatch: error: Batch job submission failed: Socket timed out on send/recv operation", Kind::Passing),
-            ("sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)", Kind::Passing),
+            (
+                "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)",
+                Kind::Passing,
+            ),
             ("sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying", Kind::Passing),
             ("", Kind::Passing),
         ] {
@@ -144,11 +158,8 @@ mod tests {
 
     #[test]
     fn what_timed_out_may_have_worked() {
-        let said = |message: &str| Trouble::Said {
-            command: "sbatch",
-            kind: classify(message),
-            message: message.to_owned(),
-        };
+        let said =
+            |message: &str| Trouble::Said { command: "sbatch", kind: classify(message), message: message.to_owned() };
         assert!(said("Socket timed out on send/recv operation").may_have_worked());
         assert!(!said("Unable to contact slurm controller (connect failure)").may_have_worked());
         assert!(!said("Invalid partition name specified").may_have_worked());

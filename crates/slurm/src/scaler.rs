@@ -35,6 +35,7 @@ pub struct Scaler<C> {
     began: Instant,
     lock: Option<File>,
     said: String,
+    period: Duration,
 }
 
 /// What a look at the sweep came to.
@@ -54,7 +55,23 @@ impl<C: Coordinator> Scaler<C> {
         let bounds = bounds(&order);
         let least_work = Duration::from_secs(order.workers.least_work);
         let policy = Policy::new(bounds, Tuning { least_work, ..Tuning::default() });
-        Self { slurm, place, coordinator, policy, order, began: Instant::now(), lock: None, said: String::new() }
+        Self {
+            slurm,
+            place,
+            coordinator,
+            policy,
+            order,
+            began: Instant::now(),
+            lock: None,
+            said: String::new(),
+            period: PERIOD,
+        }
+    }
+
+    /// The same, but it looks so often.
+    #[must_use]
+    pub fn every(self, period: Duration) -> Self {
+        Self { period, ..self }
     }
 
     /// Looks once, and does what is to be done.
@@ -63,7 +80,8 @@ impl<C: Coordinator> Scaler<C> {
             self.clear().await;
             return Tick::Ended;
         }
-        if !self.is_the_one() {
+        self.read_order();
+        if !self.order.workers.replace || !self.is_the_one() {
             return Tick::Going;
         }
         let workers = self.order.names().workers;
@@ -89,6 +107,20 @@ impl<C: Coordinator> Scaler<C> {
         }
     }
 
+    /// Looks until the sweep has ended, or for so long that the coordinator did not answer.
+    pub async fn keep(&mut self, patience: Option<Duration>) -> Tick {
+        let mut heard = Instant::now();
+        loop {
+            match self.tick().await {
+                Tick::Ended => return Tick::Ended,
+                Tick::Going => heard = Instant::now(),
+                Tick::Silent if patience.is_some_and(|patience| heard.elapsed() > patience) => return Tick::Silent,
+                Tick::Silent => {}
+            }
+            tokio::time::sleep(self.period).await;
+        }
+    }
+
     /// Takes back the workers that wait: the sweep has ended.
     pub async fn clear(&mut self) {
         let names = self.order.names();
@@ -99,6 +131,18 @@ impl<C: Coordinator> Scaler<C> {
             }
             // Those that start yet see the mark of the end, and leave.
             Err(trouble) => warn!("workers that still wait are not taken back: {trouble}"),
+        }
+    }
+
+    /// The sweep may have been submitted again, with another number of workers or other options.
+    fn read_order(&mut self) {
+        match self.place.record() {
+            Ok(Some(record)) if record.order != self.order => {
+                self.order = record.order;
+                self.policy.set_bounds(bounds(&self.order));
+            }
+            Ok(_) => {}
+            Err(error) => self.say(&error.to_string()),
         }
     }
 

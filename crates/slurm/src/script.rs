@@ -204,7 +204,9 @@ mod tests {
         ] {
             assert!(workers.lines().any(|there| there == line), "no {line} in\n{workers}");
         }
-        for line in ["#SBATCH --partition=main", "#SBATCH --account=physics", "#SBATCH --qos=low", "listen=10.0.0.1:7000"] {
+        for line in
+            ["#SBATCH --partition=main", "#SBATCH --account=physics", "#SBATCH --qos=low", "listen=10.0.0.1:7000"]
+        {
             assert!(coordinator.lines().any(|there| there == line), "no {line} in\n{coordinator}");
         }
         assert!(!coordinator.contains("constraint"), "{coordinator}");

@@ -44,8 +44,8 @@ impl State {
         let word = end.map_or(text, |end| &text[..end]);
         match word {
             "PENDING" | "REQUEUED" | "REQUEUE_FED" | "RESV_DEL_HOLD" => Self::Waiting,
-            "RUNNING" | "CONFIGURING" | "SUSPENDED" | "STOPPED" | "RESIZING" | "SIGNALING" | "STAGE_OUT" | "LAUNCH_FAILED"
-            | "POWER_UP_NODE" | "UPDATE_DB" | "EXPEDITING" => Self::Running,
+            "RUNNING" | "CONFIGURING" | "SUSPENDED" | "STOPPED" | "RESIZING" | "SIGNALING" | "STAGE_OUT"
+            | "LAUNCH_FAILED" | "POWER_UP_NODE" | "UPDATE_DB" | "EXPEDITING" => Self::Running,
             "COMPLETING" => Self::Completing,
             "REQUEUE_HOLD" | "SPECIAL_EXIT" | "RECONFIG_FAIL" => Self::Held,
             "COMPLETED" => Self::Ended(End::Completed),

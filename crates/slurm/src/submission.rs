@@ -121,13 +121,7 @@ fn adopt(record: &mut Record, queue: &[Task], order: &Order) {
 }
 
 /// Submits, and where sbatch does not say whether it worked, looks for the job by its name.
-async fn surely(
-    slurm: &Slurm,
-    script: &str,
-    options: &[String],
-    name: &str,
-    known: &Record,
-) -> Result<u64, Trouble> {
+async fn surely(slurm: &Slurm, script: &str, options: &[String], name: &str, known: &Record) -> Result<u64, Trouble> {
     let trouble = match slurm.submit(script, options).await {
         Ok(job) => return Ok(job),
         Err(trouble) if trouble.may_have_worked() => trouble,

@@ -102,6 +102,11 @@ enum Command {
         /// The folder of the results.
         dir: PathBuf,
     },
+    /// Run a sweep on a Slurm cluster: a coordinator, and arrays of workers.
+    Slurm {
+        #[command(subcommand)]
+        command: commands::slurm::Command,
+    },
     /// Measure what this machine is worth. Writes no file.
     Bench {
         #[command(subcommand)]
@@ -137,6 +142,7 @@ fn main() -> ExitCode {
         Command::Report { dir } => commands::report::run(&dir),
         Command::Verify { dir, json } => commands::verify::run(&dir, json),
         Command::Compact { dir } => commands::compact::run(&dir),
+        Command::Slurm { command } => commands::slurm::run(command),
         Command::Bench { bench: Bench::Core(core) } => commands::bench::core(core),
     })
 }

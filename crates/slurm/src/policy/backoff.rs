@@ -50,7 +50,9 @@ impl Backoff {
     fn pause(&self) -> Duration {
         match self.failures.checked_sub(1) {
             None => Duration::ZERO,
-            Some(doublings) => self.first.saturating_mul(1u32.checked_shl(doublings).unwrap_or(u32::MAX)).min(self.longest),
+            Some(doublings) => {
+                self.first.saturating_mul(1u32.checked_shl(doublings).unwrap_or(u32::MAX)).min(self.longest)
+            }
         }
     }
 }
@@ -69,7 +71,9 @@ mod tests {
             assert!(backoff.is_waiting(seconds(now + wait - 1)) && !backoff.is_waiting(seconds(now + wait)), "{now}");
         }
         (0..100).for_each(|_| backoff.fail(seconds(7000), 1));
-        assert!(!backoff.is_waiting(seconds(7600)) && !backoff.is_over(seconds(8199)) && backoff.is_over(seconds(8200)));
+        assert!(
+            !backoff.is_waiting(seconds(7600)) && !backoff.is_over(seconds(8199)) && backoff.is_over(seconds(8200))
+        );
         backoff.reset();
         backoff.fail(seconds(9000), 1);
         assert!(!backoff.is_waiting(seconds(9010)));

@@ -23,7 +23,9 @@ enum Fault {
     Silence,
     Refuse(Kind),
     /// sbatch says nothing, and the jobs come all the same, at once or two looks later.
-    Lost { late: bool },
+    Lost {
+        late: bool,
+    },
     /// sbatch says nothing, and there are no jobs.
     Dropped,
     /// The tasks at these places of the queue end so.
@@ -160,7 +162,11 @@ fn step(policy: &mut Policy, cluster: &mut Cluster, now: Duration, fault: Fault)
                     Fault::Refuse(kind) => Err(refused(kind)),
                     Fault::Dropped => Err(silent),
                     Fault::Lost { late } => {
-                        if late { cluster.late.push((1, tasks)) } else { cluster.late.push((0, tasks)) }
+                        if late {
+                            cluster.late.push((1, tasks))
+                        } else {
+                            cluster.late.push((0, tasks))
+                        }
                         Err(silent)
                     }
                     _ => Ok(cluster.add(tasks, now)),

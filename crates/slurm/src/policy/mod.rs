@@ -29,6 +29,12 @@ pub struct Bounds {
     pub threads: u32,
 }
 
+impl Bounds {
+    fn in_order(self) -> Self {
+        Self { min: self.min.min(self.max), ..self }
+    }
+}
+
 /// Times.
 #[derive(Debug, Clone, Copy)]
 pub struct Tuning {
@@ -156,7 +162,7 @@ impl Policy {
     /// One that has seen nothing yet.
     pub fn new(bounds: Bounds, tuning: Tuning) -> Self {
         Self {
-            bounds: Bounds { min: bounds.min.min(bounds.max), ..bounds },
+            bounds: bounds.in_order(),
             tuning,
             tasks: Tasks::default(),
             refused: Backoff::new(tuning.first, tuning.longest),
@@ -167,6 +173,11 @@ impl Policy {
             works: true,
             surplus_since: None,
         }
+    }
+
+    /// There may be more workers from now on, or fewer.
+    pub fn set_bounds(&mut self, bounds: Bounds) {
+        self.bounds = bounds.in_order();
     }
 
     /// What to do about what is known at `now`, which never goes back.
