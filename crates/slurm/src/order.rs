@@ -53,6 +53,8 @@ pub struct Workers {
     pub replace: bool,
     /// A worker is submitted if it will have so much to do, in seconds.
     pub least_work: u64,
+    /// Slurm and the coordinator are asked so often, in seconds.
+    pub every: u64,
 }
 
 /// The coordinator.
@@ -174,7 +176,7 @@ pub fn example() -> Order {
         sweep: "/shared/quickstart.yaml".into(),
         out: "/shared/results/quickstart".into(),
         programs: Path::new("/shared/taugrid/bin").into(),
-        workers: Workers { first: 8, min: 8, max: 8, replace: true, least_work: 60 },
+        workers: Workers { first: 8, min: 8, max: 8, replace: true, least_work: 60, every: 15 },
         cpus_per_worker: NonZeroU32::MIN.saturating_add(7),
         mem_per_cpu: "500M".to_owned(),
         time: Some("04:00:00".to_owned()),

@@ -16,8 +16,10 @@ use crate::refusal::Trouble;
 use crate::script;
 use crate::state::State;
 
-/// How often Slurm and the coordinator are asked.
-pub const PERIOD: Duration = Duration::from_secs(15);
+/// A coordinator that has not answered yet is asked so often.
+const FIRST_PERIOD: Duration = Duration::from_secs(1);
+/// One that has not answered by then is worth a word.
+const BEGINNING: Duration = Duration::from_secs(60);
 
 /// Where the sweep is asked for.
 pub trait Coordinator: Send {
@@ -35,7 +37,8 @@ pub struct Scaler<C> {
     began: Instant,
     lock: Option<File>,
     said: String,
-    period: Duration,
+    /// Whether the coordinator has ever answered.
+    has_heard: bool,
 }
 
 /// What a look at the sweep came to.
@@ -55,23 +58,7 @@ impl<C: Coordinator> Scaler<C> {
         let bounds = bounds(&order);
         let least_work = Duration::from_secs(order.workers.least_work);
         let policy = Policy::new(bounds, Tuning { least_work, ..Tuning::default() });
-        Self {
-            slurm,
-            place,
-            coordinator,
-            policy,
-            order,
-            began: Instant::now(),
-            lock: None,
-            said: String::new(),
-            period: PERIOD,
-        }
-    }
-
-    /// The same, but it looks so often.
-    #[must_use]
-    pub fn every(self, period: Duration) -> Self {
-        Self { period, ..self }
+        Self { slurm, place, coordinator, policy, order, began: Instant::now(), lock: None, said: String::new(), has_heard: false }
     }
 
     /// Looks once, and does what is to be done.
@@ -84,13 +71,23 @@ impl<C: Coordinator> Scaler<C> {
         if !self.order.workers.replace || !self.is_the_one() {
             return Tick::Going;
         }
-        let workers = self.order.names().workers;
-        let queue = self.slurm.queue(&[&workers]).await;
-        let work = self.coordinator.work().await;
+        // The coordinator first: while it does not answer, Slurm need not be asked.
+        let work = match self.coordinator.work().await {
+            Ok(work) => work,
+            Err(error) => {
+                // It may take its time to begin.
+                if self.has_heard || self.began.elapsed() > BEGINNING {
+                    self.say(&format!("nothing is submitted before the coordinator answers: {error}"));
+                }
+                return Tick::Silent;
+            }
+        };
+        self.has_heard = true;
+        let queue = self.slurm.queue(&[&self.order.names().workers]).await;
         if let Err(trouble) = &queue {
             self.say(&format!("nothing is submitted before the queue is known: {trouble}"));
         }
-        let observation = Observation { queue: queue.as_deref().ok(), work: work.as_ref().ok().copied() };
+        let observation = Observation { queue: queue.as_deref().ok(), work: Some(work) };
         let actions = self.policy.step(self.began.elapsed(), &observation);
         for action in actions {
             match action {
@@ -98,13 +95,7 @@ impl<C: Coordinator> Scaler<C> {
                 Action::Cancel(tasks) => self.cancel(&tasks).await,
             }
         }
-        match work {
-            Ok(_) => Tick::Going,
-            Err(error) => {
-                self.say(&format!("nothing is submitted before the coordinator answers: {error}"));
-                Tick::Silent
-            }
-        }
+        Tick::Going
     }
 
     /// Looks until the sweep has ended, or for so long that the coordinator did not answer.
@@ -117,7 +108,9 @@ impl<C: Coordinator> Scaler<C> {
                 Tick::Silent if patience.is_some_and(|patience| heard.elapsed() > patience) => return Tick::Silent,
                 Tick::Silent => {}
             }
-            tokio::time::sleep(self.period).await;
+            let period = Duration::from_secs(self.order.workers.every.max(1));
+            let pause = if self.has_heard { period } else { period.min(FIRST_PERIOD) };
+            tokio::time::sleep(pause).await;
         }
     }
 

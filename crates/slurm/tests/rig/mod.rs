@@ -44,7 +44,7 @@ impl Rig {
         let place = Place::new(&folder.path().join("out")).unwrap();
         let order = Order {
             out: place.out().to_owned(),
-            workers: Workers { first: workers, min: workers, max: workers, replace: true, least_work: 60 },
+            workers: Workers { first: workers, min: workers, max: workers, replace: true, least_work: 60, every: 15 },
             ..example()
         };
         let slurm = Slurm { folder: Some(commands), patience: Duration::from_secs(5) };

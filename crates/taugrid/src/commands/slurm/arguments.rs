@@ -34,6 +34,9 @@ pub(crate) struct OrderArguments {
     /// Submit a worker only if it will have so much to do.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration::parse)]
     least_work: Duration,
+    /// Seconds between one look at the queue and the next.
+    #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..))]
+    every: u64,
     /// CPUs of a worker: trials it runs at once.
     #[arg(long, value_name = "C", default_value = "1")]
     cpus_per_worker: NonZeroU32,
@@ -111,7 +114,7 @@ impl OrderArguments {
         let min = self.min_workers.or(self.workers).unwrap_or(0);
         let max = self.max_workers.or(self.workers).unwrap_or(min);
         let first = self.workers.unwrap_or_else(|| min.max(1).min(max));
-        Workers { first, min, max, replace: !self.once, least_work: self.least_work.as_secs() }
+        Workers { first, min, max, replace: !self.once, least_work: self.least_work.as_secs(), every: self.every }
     }
 }
 

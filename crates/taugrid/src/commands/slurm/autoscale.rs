@@ -24,9 +24,9 @@ pub(crate) struct Autoscale {
     /// At most so many, however much work there is; by default as submitted.
     #[arg(long, value_name = "N")]
     max_workers: Option<u32>,
-    /// How often, in seconds, Slurm and the coordinator are asked.
-    #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..))]
-    every: u64,
+    /// Seconds between one look at the queue and the next; by default as submitted.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    every: Option<u64>,
 }
 
 pub(crate) fn run(arguments: &Autoscale) -> Result<Exit, Failure> {
@@ -40,6 +40,7 @@ pub(crate) fn run(arguments: &Autoscale) -> Result<Exit, Failure> {
     workers.min = arguments.min_workers.unwrap_or(workers.min.min(workers.max));
     workers.first = workers.first.min(workers.max);
     workers.replace = true;
+    workers.every = arguments.every.unwrap_or(workers.every);
     let problems = record.order.problems();
     if !problems.is_empty() {
         return Err(Failure::usage(problems.join("\n")));
@@ -48,8 +49,7 @@ pub(crate) fn run(arguments: &Autoscale) -> Result<Exit, Failure> {
     in_runtime(async {
         let stop = taugrid_process::signals::stop_token().map_err(Failure::internal)?;
         let client = Client::new(&place);
-        let mut scaler = Scaler::new(Slurm::default(), place.clone(), record.order, client)
-            .every(Duration::from_secs(arguments.every));
+        let mut scaler = Scaler::new(Slurm::default(), place.clone(), record.order, client);
         tokio::select! {
             () = stop.cancelled() => Ok(Exit::Interrupted),
             tick = scaler.keep(Some(PATIENCE)) => match tick {
