@@ -9,6 +9,7 @@ mod precision;
 mod regression;
 mod same_bytes;
 mod security;
+mod slurm;
 mod storage;
 mod training;
 mod versions;

@@ -58,7 +58,17 @@ impl<C: Coordinator> Scaler<C> {
         let bounds = bounds(&order);
         let least_work = Duration::from_secs(order.workers.least_work);
         let policy = Policy::new(bounds, Tuning { least_work, ..Tuning::default() });
-        Self { slurm, place, coordinator, policy, order, began: Instant::now(), lock: None, said: String::new(), has_heard: false }
+        Self {
+            slurm,
+            place,
+            coordinator,
+            policy,
+            order,
+            began: Instant::now(),
+            lock: None,
+            said: String::new(),
+            has_heard: false,
+        }
     }
 
     /// Looks once, and does what is to be done.
