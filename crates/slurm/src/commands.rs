@@ -118,8 +118,6 @@ impl Slurm {
             .args(arguments.into_iter().map(OsString::from))
             .env_clear()
             .envs(environment)
-            // Messages are told apart by their words.
-            .env("LC_ALL", "C")
             .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -137,7 +137,7 @@ name=${name#*=}
 address=$(getent ahostsv4 "$name" | awk 'NR == 1 { print $1 }')
 # Many a node's /etc/hosts says that its own name is loopback, where no other node can reach it.
 if [[ -z $address || ($address == 127.* && $name != 127.*) ]]; then
-  echo "$name is ${address:-nowhere} as seen from itself: submit with --listen IP:0, an IP that other nodes reach" >&2
+  echo "$name is ${address:-nowhere} as seen from itself: submit with --listen 0.0.0.0:0, if other nodes know its name, or IP:0" >&2
   exit 2
 fi
 listen=$address:0

@@ -39,16 +39,14 @@ pub(crate) fn run(arguments: &Coordinate) -> Result<Exit, Failure> {
 /// is waited for: a node that Slurm gave up may still run one, and this is the same job, started anew.
 pub(super) async fn supervise(place: &Place, sweep: &Path, listen: &str, waits: bool) -> Result<Exit, Failure> {
     let stop = taugrid_process::signals::stop_token().map_err(Failure::internal)?;
-    if place.end() == Some(End::Cancelled) {
-        // slurmctld forgot that the job was cancelled.
-        let out = place.out().display();
-        return Err(Failure::interrupted(format!("{out}: the sweep was cancelled; `taugrid slurm submit` resumes it")));
-    }
+    refuse_if_cancelled(place)?;
     place.make().map_err(|error| Failure::usage(format!("{}: {error}", place.out().display())))?;
     if waits && !folder_is_free(place, &stop).await? {
         return Ok(Exit::Interrupted);
     }
     let over = |error| Failure::internal(format!("{}: {error}", place.end_mark().display()));
+    // It may have had to wait for long.
+    refuse_if_cancelled(place)?;
     place.unmark_end().map_err(over)?;
     let record = place.record().map_err(Failure::usage)?;
     let mut scaler =
@@ -87,6 +85,15 @@ pub(super) async fn supervise(place: &Place, sweep: &Path, listen: &str, waits: 
         scaler.clear().await;
     }
     Ok(exit)
+}
+
+/// A job that comes back although it was cancelled, because slurmctld forgot that, has nothing to do.
+fn refuse_if_cancelled(place: &Place) -> Result<(), Failure> {
+    if place.end() != Some(End::Cancelled) {
+        return Ok(());
+    }
+    let out = place.out().display();
+    Err(Failure::interrupted(format!("{out}: the sweep was cancelled; `taugrid slurm submit` resumes it")))
 }
 
 /// Waits until no other coordinator holds the folder. False if asked to stop before.
