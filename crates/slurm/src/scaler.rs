@@ -21,6 +21,9 @@ const FIRST_PERIOD: Duration = Duration::from_secs(1);
 /// One that has not answered by then is worth a word.
 const BEGINNING: Duration = Duration::from_secs(60);
 
+/// Workers that were told of the end are gone by then.
+const LEAVING: Duration = Duration::from_secs(10);
+
 /// Where the sweep is asked for.
 pub trait Coordinator: Send {
     /// What there is to do, or why that is not known.
@@ -102,7 +105,7 @@ impl<C: Coordinator> Scaler<C> {
         for action in actions {
             match action {
                 Action::Submit(tasks) => self.submit(tasks).await,
-                Action::Cancel(tasks) => self.cancel(&tasks).await,
+                Action::Cancel(tasks) => self.cancel(&tasks, true).await,
             }
         }
         Tick::Going
@@ -124,16 +127,30 @@ impl<C: Coordinator> Scaler<C> {
         }
     }
 
-    /// Takes back the workers that wait: the sweep has ended.
+    /// Ends the workers that are left: the sweep has ended. Those that wait are taken back; those that run have been told
+    /// and leave, but for some that had only begun, and look out for a coordinator that is gone.
     pub async fn clear(&mut self) {
-        let names = self.order.names();
-        match self.slurm.queue(&[&names.workers]).await {
-            Ok(queue) => {
-                let waiting: Vec<_> = queue.iter().filter(|task| is_waiting(task)).map(|task| task.id).collect();
-                self.cancel(&waiting).await;
+        let workers = self.order.names().workers;
+        let began = Instant::now();
+        loop {
+            let queue = match self.slurm.queue(&[&workers]).await {
+                Ok(queue) => queue,
+                // Those that start yet see the mark of the end, and leave.
+                Err(trouble) => {
+                    warn!("workers that are left are not ended: {trouble}");
+                    return;
+                }
+            };
+            self.cancel(&ids(&queue, is_waiting), true).await;
+            let left = ids(&queue, |task| matches!(task.state, State::Running | State::Unknown));
+            if left.is_empty() {
+                return;
             }
-            // Those that start yet see the mark of the end, and leave.
-            Err(trouble) => warn!("workers that still wait are not taken back: {trouble}"),
+            if began.elapsed() >= LEAVING {
+                self.cancel(&left, false).await;
+                return;
+            }
+            tokio::time::sleep(FIRST_PERIOD).await;
         }
     }
 
@@ -187,13 +204,13 @@ impl<C: Coordinator> Scaler<C> {
         }
     }
 
-    async fn cancel(&mut self, tasks: &[TaskId]) {
+    async fn cancel(&mut self, tasks: &[TaskId], only_waiting: bool) {
         if tasks.is_empty() {
             return;
         }
-        match self.slurm.cancel(tasks, true).await {
-            Ok(()) => info!("took back {} workers that waited", tasks.len()),
-            Err(trouble) => self.say(&format!("{} workers that wait are not taken back: {trouble}", tasks.len())),
+        match self.slurm.cancel(tasks, only_waiting).await {
+            Ok(()) => info!("took back {} workers", tasks.len()),
+            Err(trouble) => self.say(&format!("{} workers are not taken back: {trouble}", tasks.len())),
         }
     }
 
@@ -223,6 +240,10 @@ impl<C: Coordinator> Scaler<C> {
 /// How many workers an order asks for.
 fn bounds(order: &Order) -> Bounds {
     Bounds { min: order.workers.min, max: order.workers.max, threads: order.cpus_per_worker.get() }
+}
+
+fn ids(queue: &[Task], is_meant: impl Fn(&Task) -> bool) -> Vec<TaskId> {
+    queue.iter().filter(|task| is_meant(task)).map(|task| task.id).collect()
 }
 
 fn is_waiting(task: &Task) -> bool {
