@@ -145,7 +145,10 @@ impl Slurm {
         }
         if !output.status.success() {
             let message = [errors.trim(), text(&output.stdout).trim()].join("\n");
-            let message: String = message.trim().chars().take(SHOWN).collect();
+            // Most begin with their name, which is said anyway.
+            let message = message.trim();
+            let message = message.strip_prefix(name).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(message);
+            let message: String = message.chars().take(SHOWN).collect();
             let message = if message.is_empty() { output.status.to_string() } else { message };
             return Err(Trouble::Said { command: name, kind: classify(&message), message });
         }

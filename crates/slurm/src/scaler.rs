@@ -42,6 +42,8 @@ pub struct Scaler<C> {
     said: String,
     /// Whether the coordinator has ever answered.
     has_heard: bool,
+    /// How many times in a row it has not.
+    silences: u32,
 }
 
 /// What a look at the sweep came to.
@@ -71,6 +73,7 @@ impl<C: Coordinator> Scaler<C> {
             lock: None,
             said: String::new(),
             has_heard: false,
+            silences: 0,
         }
     }
 
@@ -88,14 +91,15 @@ impl<C: Coordinator> Scaler<C> {
         let work = match self.coordinator.work().await {
             Ok(work) => work,
             Err(error) => {
-                // It may take its time to begin.
-                if self.has_heard || self.began.elapsed() > BEGINNING {
+                // It may take its time to begin, and hangs up before it ends.
+                self.silences += 1;
+                if self.has_heard && self.silences > 1 || self.began.elapsed() > BEGINNING {
                     self.say(&format!("nothing is submitted before the coordinator answers: {error}"));
                 }
                 return Tick::Silent;
             }
         };
-        self.has_heard = true;
+        (self.has_heard, self.silences) = (true, 0);
         let queue = self.slurm.queue(&[&self.order.names().workers]).await;
         if let Err(trouble) = &queue {
             self.say(&format!("nothing is submitted before the queue is known: {trouble}"));

@@ -24,7 +24,9 @@ pub(crate) fn run(dir: &Path) -> Result<Exit, Failure> {
     in_runtime(async {
         // Before anything else: from now on nobody is submitted, and a job that comes back, because slurmctld forgot that
         // it was cancelled, leaves at once.
-        place.mark_end(End::Cancelled).map_err(Failure::usage)?;
+        if place.end() != Some(End::Over) {
+            place.mark_end(End::Cancelled).map_err(Failure::usage)?;
+        }
         let slurm = Slurm::default();
         let workers = end(&slurm, &names.workers).await?;
         let mut coordinators = end(&slurm, &names.coordinator).await?;
