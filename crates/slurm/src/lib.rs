@@ -11,6 +11,7 @@
 //! | [`script`], [`quote`] | the job scripts |
 //! | [`time`], [`state`], [`queue`], [`refusal`] | what Slurm says: times, states, the queue, why not |
 //! | [`commands`] | runs sbatch, squeue, scancel, scontrol and sacct, none of them for ever |
+//! | `lock` | one at a time |
 //! | [`record`] | what was submitted, durably |
 //! | [`submission`] | submits what is missing, and nothing twice |
 //! | [`policy`] | how many workers are wanted: a pure state machine |
@@ -19,6 +20,7 @@
 //! Nothing here knows of coordinators and workers but how they are started.
 
 pub mod commands;
+mod lock;
 pub mod names;
 pub mod order;
 pub mod place;

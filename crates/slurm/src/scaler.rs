@@ -1,12 +1,11 @@
 //! The loop around the policy: looks, decides, submits, and writes down what was submitted.
 
-use std::fs::{File, TryLockError};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
 use crate::commands::Slurm;
+use crate::lock::Lock;
 use crate::order::Order;
 use crate::place::Place;
 use crate::policy::{Action, Bounds, Observation, Outcome, Policy, Tuning, Work};
@@ -38,7 +37,7 @@ pub struct Scaler<C> {
     policy: Policy,
     order: Order,
     began: Instant,
-    lock: Option<File>,
+    lock: Option<Lock>,
     said: String,
     /// Whether the coordinator has ever answered.
     has_heard: bool,
@@ -173,8 +172,8 @@ impl<C: Coordinator> Scaler<C> {
     /// Whether no other process keeps the workers of this sweep. That of a job whose node was given up may live on.
     fn is_the_one(&mut self) -> bool {
         if self.lock.is_none() {
-            match try_lock(&self.place.scaler_lock()) {
-                Ok(Some(file)) => self.lock = Some(file),
+            match Lock::acquire(&self.place.scaler_lock()) {
+                Ok(Some(lock)) => self.lock = Some(lock),
                 Ok(None) => self.say("another process keeps the workers of this sweep"),
                 // Two of them count the same queue, and at worst submit some that are taken back.
                 Err(error) => {
@@ -252,16 +251,6 @@ fn ids(queue: &[Task], is_meant: impl Fn(&Task) -> bool) -> Vec<TaskId> {
 
 fn is_waiting(task: &Task) -> bool {
     matches!(task.state, State::Waiting | State::Held)
-}
-
-/// The lock of the file at `path`, if nobody holds it.
-pub(crate) fn try_lock(path: &Path) -> std::io::Result<Option<File>> {
-    let file = File::options().create(true).truncate(false).write(true).open(path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(error),
-    }
 }
 
 impl Trouble {

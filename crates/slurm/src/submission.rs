@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::commands::Slurm;
+use crate::lock::Lock;
 use crate::order::{Order, Site};
 use crate::place::{Place, RecordError};
 use crate::queue::{Task, TaskId};
 use crate::record::{Record, Role};
 use crate::refusal::{Kind, Trouble};
-use crate::scaler::try_lock;
 use crate::script;
 
 /// What sbatch did though it did not say so is looked for so long.
@@ -58,7 +58,7 @@ pub enum SubmitError {
 pub async fn submit(slurm: &Slurm, place: &Place, order: &Order, lives: bool) -> Result<Submitted, SubmitError> {
     let folder = |error| SubmitError::Folder { path: place.out().display().to_string(), error };
     place.make().map_err(folder)?;
-    let lock = try_lock(&place.submit_lock()).map_err(folder)?;
+    let lock = Lock::acquire(&place.submit_lock()).map_err(folder)?;
     let Some(_lock) = lock else { return Err(SubmitError::Busy(place.out().display().to_string())) };
     let names = order.names();
     // Before anything is changed: where the queue is not known, nothing is submitted.

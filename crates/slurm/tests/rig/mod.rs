@@ -37,9 +37,8 @@ impl Rig {
         let mock = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mock/slurm");
         let commands = folder.path().join("commands");
         fs::create_dir(&commands).unwrap();
-        fs::copy(mock, commands.join("slurm")).unwrap();
         for command in ["sbatch", "squeue", "scancel", "scontrol", "sacct"] {
-            std::os::unix::fs::symlink("slurm", commands.join(command)).unwrap();
+            std::os::unix::fs::symlink(&mock, commands.join(command)).unwrap();
         }
         let place = Place::new(&folder.path().join("out")).unwrap();
         let order = Order {
