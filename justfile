@@ -12,7 +12,7 @@ lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
     cargo deny --offline check bans licenses sources
-    shellcheck .ci/run fuzz/check tests/*/check tests/slurm/up tests/slurm/down deploy/slurm/*.sbatch
+    shellcheck .ci/run fuzz/check tests/*/check tests/slurm/up tests/slurm/down crates/slurm/tests/mock/slurm deploy/slurm/*.sbatch
 
 # Everything that must pass, as CI runs it.
 ci:
@@ -67,7 +67,7 @@ readers: build
 objectstore: build
     tests/objectstore/check
 
-# A sweep on a real Slurm cluster on this machine, with a worker killed. Needs Debian or Ubuntu.
+# A sweep on a real Slurm cluster on this machine, and all that happens to jobs there. Needs Debian or Ubuntu.
 slurm: build
     tests/slurm/check
 

@@ -14,6 +14,7 @@ mod regression;
 mod repair;
 mod same_bytes;
 mod security;
+mod slurm;
 mod storage;
 mod training;
 mod versions;

@@ -112,6 +112,11 @@ enum Command {
         #[arg(value_name = "DIR|URL", value_parser = location())]
         dir: Location,
     },
+    /// Run a sweep on a Slurm cluster: a coordinator, and arrays of workers.
+    Slurm {
+        #[command(subcommand)]
+        command: commands::slurm::Command,
+    },
     /// Measure what this machine is worth. Writes no file.
     Bench {
         #[command(subcommand)]
@@ -159,6 +164,7 @@ fn main() -> ExitCode {
         Command::Verify { dir, json } => commands::verify::run(&dir, json),
         Command::Certificates(options) => commands::certificates::run(&options),
         Command::Compact { dir } => commands::compact::run(&dir),
+        Command::Slurm { command } => commands::slurm::run(command),
         Command::Bench { bench: Bench::Core(core) } => commands::bench::core(core),
         Command::Bench { bench: Bench::Orchestrator(load) } => commands::bench::orchestrator(load),
     })

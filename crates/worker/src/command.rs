@@ -9,8 +9,8 @@ use clap::Parser;
 use taugrid_process::connect::ConnectArguments;
 use taugrid_process::exit::{Exit, Failure, conclude};
 
-use crate::duration;
 use crate::life::{self, Ending, Options, WorkerError};
+use crate::{duration, slurm};
 
 /// Dials a coordinator, runs the trials it leases on all cores, and streams their exit times back.
 ///
@@ -24,7 +24,8 @@ use crate::life::{self, Ending, Options, WorkerError};
 struct Arguments {
     #[command(flatten)]
     coordinator: ConnectArguments,
-    /// Trials run at once; by default, the cores this process may use.
+    /// Trials run at once; by default, the cores this process may use: by its affinity mask, its cgroup, and
+    /// SLURM_CPUS_PER_TASK.
     #[arg(long)]
     threads: Option<NonZeroUsize>,
     /// Shown to people; by default, the host's name and the process id.
@@ -40,7 +41,7 @@ struct Arguments {
     #[arg(long, default_value_t = 25, value_name = "SECONDS")]
     grace: u64,
     /// Stop by itself, `grace` ahead of so long after the start: 5400, 90m, 2h30m, or as Slurm writes it, [D-]HH:MM:SS or
-    /// MM:SS.
+    /// MM:SS. By default, at the end of the job by SLURM_JOB_END_TIME, if it is set.
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     time_limit: Option<Duration>,
     /// Seconds after which a trial in hand is shown to the coordinator, and again after as many, so that a worker that is
@@ -118,7 +119,7 @@ impl Arguments {
             cache: self.cache.unwrap_or(defaults.cache),
             patience: Duration::from_secs(self.patience),
             grace,
-            time_limit: self.time_limit,
+            time_limit: self.time_limit.or_else(slurm::time_left),
             checkpoint_every: (self.checkpoint_every > 0).then(|| Duration::from_secs(self.checkpoint_every)),
             spill: self.spill,
             ..defaults

@@ -5,6 +5,7 @@
 //! | [`life`] | a worker from its first connection to the end of the sweep, over any number of broken streams |
 //! | [`command`] | the program: its command line |
 //! | `options`, `error`, [`duration`] | what it is started with, why it could not go on, lengths of time |
+//! | [`slurm`] | what Slurm says of the job it runs in |
 //! | `seek` | where the coordinator is |
 //! | `session` | one connection: carries messages between the coordinator and the desk |
 //! | `desk` | what the worker holds, what has come in, what is to be said; it outlives the streams |
@@ -21,6 +22,7 @@ pub mod duration;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod life;
+pub mod slurm;
 
 mod artifact;
 mod desk;

@@ -7,6 +7,8 @@ use std::time::Duration;
 use taugrid_process::connect::Coordinator;
 use taugrid_process::host;
 
+use crate::slurm;
+
 /// What a worker is started with.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -67,9 +69,10 @@ fn default_name() -> String {
     format!("{}:{}", host::name().as_deref().unwrap_or("worker"), std::process::id())
 }
 
-/// The cores this process may use, by its affinity mask and cgroup.
+/// The cores this process may use, by its affinity mask and cgroup, and by what Slurm says where it runs in a job.
 pub fn default_threads() -> NonZeroUsize {
-    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+    let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    slurm::cpus().map_or(cores, |cpus| cores.min(cpus))
 }
 
 /// `$XDG_CACHE_HOME/taugrid`, `$HOME/.cache/taugrid`, or a folder of the system's for temporary files.

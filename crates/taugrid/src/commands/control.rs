@@ -107,18 +107,18 @@ pub(crate) fn cancel(ask: Ask) -> Result<Exit, Failure> {
     })
 }
 
-fn in_runtime(task: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+pub(super) fn in_runtime(task: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(Failure::internal)?.block_on(task)
 }
 
-async fn dial(coordinator: &Coordinator) -> Result<ControlClient<Channel>, Failure> {
+pub(super) async fn dial(coordinator: &Coordinator) -> Result<ControlClient<Channel>, Failure> {
     let target = coordinator.find()?;
     let channel = tokio::time::timeout(PATIENCE, target.dial()).await.map_err(|_| silent())??;
     Ok(ControlClient::new(channel))
 }
 
-async fn answer<T>(asked: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, Failure> {
+pub(super) async fn answer<T>(asked: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, Failure> {
     let answered = tokio::time::timeout(PATIENCE, asked).await.map_err(|_| silent())?;
     answered.map(Response::into_inner).map_err(|error| refused(&error))
 }
@@ -162,7 +162,7 @@ fn print_line(reply: &StatusReply, as_json: bool) -> Result<(), Failure> {
     if as_json { print(to_json(reply)) } else { print(headline(reply)) }
 }
 
-fn headline(reply: &StatusReply) -> String {
+pub(super) fn headline(reply: &StatusReply) -> String {
     let threads: u32 = reply.workers.iter().map(|worker| worker.threads).sum();
     let left = reply.remaining_seconds.filter(|_| threads > 0).map(|seconds| seconds / f64::from(threads));
     let left = left.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
@@ -191,7 +191,7 @@ fn word(state: State) -> &'static str {
 }
 
 /// A status as scripts read it.
-fn to_json(reply: &StatusReply) -> Value {
+pub(super) fn to_json(reply: &StatusReply) -> Value {
     let workers = reply.workers.iter().map(|worker| {
         json!({
             "name": worker.name,

@@ -8,6 +8,7 @@ pub(crate) mod plan;
 pub(crate) mod quasipotential;
 pub(crate) mod report;
 pub(crate) mod run;
+pub(crate) mod slurm;
 pub(crate) mod train;
 pub(crate) mod verify;
 
