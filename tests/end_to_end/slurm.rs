@@ -1,5 +1,8 @@
 //! `taugrid slurm` against a mock of Slurm's commands. On a real cluster: `tests/slurm/check`.
 
+// A test, where a broken expectation should end it.
+#![allow(clippy::expect_used)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
