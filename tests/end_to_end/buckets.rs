@@ -54,6 +54,11 @@ impl Scene {
     }
 }
 
+/// Long enough for some parts on any machine.
+fn long() -> String {
+    SWEEP.replace("trials: 4000", "trials: 20000")
+}
+
 fn tells_no_secret(run: &Run) {
     assert!(!run.stderr.contains(SECRET) && !run.stdout.contains(SECRET), "{}{}", run.stdout, run.stderr);
 }
@@ -77,8 +82,7 @@ fn a_sweep_in_a_bucket_is_the_same_dataset_and_every_command_reads_it() {
 
 #[test]
 fn errors_that_pass_do_not_stop_a_sweep() {
-    // Long enough for some parts on any machine.
-    let scene = Scene::new(&SWEEP.replace("trials: 4000", "trials: 20000"));
+    let scene = Scene::new(&long());
     let mut coordinator = scene.coordinator();
     coordinator.wait_for("listening");
     let worker = scene.folder.start_worker(2);
@@ -94,7 +98,7 @@ fn errors_that_pass_do_not_stop_a_sweep() {
 
 #[test]
 fn a_killed_coordinator_is_taken_over_from_with_its_workers() {
-    let scene = Scene::new(SWEEP);
+    let scene = Scene::new(&long());
     let mut first = scene.coordinator();
     first.wait_for("listening");
     let worker = scene.folder.start_worker(2);
@@ -112,7 +116,7 @@ fn a_killed_coordinator_is_taken_over_from_with_its_workers() {
 /// that out before it writes.
 #[test]
 fn a_coordinator_that_was_taken_over_from_writes_nothing_more() {
-    let scene = Scene::new(SWEEP);
+    let scene = Scene::new(&long());
     let mut first = scene.coordinator();
     first.wait_for("listening");
     let worker = scene.folder.start_worker(1);

@@ -111,7 +111,7 @@ with tempfile.TemporaryDirectory() as folder:
     local = polars.scan_parquet(folder / "undisturbed/trials/*.parquet")
     claim(
         "Polars reads it where it lies",
-        counted.equals(local.select(polars.len(), polars.col("steps").sum()).collect()) and counted["len"][0] == 24000,
+        counted.equals(local.select(polars.len(), polars.col("steps").sum()).collect()) and counted["len"][0] == 48000,
         counted,
     )
 
