@@ -40,7 +40,7 @@ pub(crate) fn run(options: &Options) -> Result<Exit, Failure> {
         write(&folder, credentials).map_err(|error| Failure::usage(format!("{}: {error}", folder.display())))?;
         print(folder.display())?;
     }
-    eprintln!("good for a year; whoever has the files of worker/ can send rows: they are as secret as a password");
+    eprintln!("they do not expire; whoever has the files of worker/ can send rows: they are as secret as a password");
     Ok(Exit::Done)
 }
 
