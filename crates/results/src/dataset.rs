@@ -68,17 +68,18 @@ impl Dataset {
         Ok(dataset)
     }
 
-    /// To be written: what is damaged is set aside.
-    pub(crate) fn open_to_write(store: Arc<dyn Store>, manifest: Manifest) -> Result<Self, DatasetError> {
-        store.remove_leftovers(&[FOLDER])?;
-        let mut dataset = Self::without_parts(store, manifest)?;
-        let listing = dataset.sound_listing()?;
-        let parts = dataset.open_sound(&listing.parts)?;
-        dataset.take_over(&listing.strangers, parts)?;
-        Ok(dataset)
+    /// With its parts, to be written: what is damaged is set aside, and what an interrupted writer left is cleared away.
+    pub(crate) fn for_writing(mut self) -> Result<Self, DatasetError> {
+        self.store.remove_leftovers(&[FOLDER])?;
+        let mut listing = self.sound_listing()?;
+        let parts = self.open_sound(&listing.parts)?;
+        self.take_over(&listing.strangers, parts)?;
+        listing.settle(&self.store)?;
+        self.stale = false;
+        Ok(self)
     }
 
-    fn without_parts(store: Arc<dyn Store>, manifest: Manifest) -> Result<Self, DatasetError> {
+    pub(crate) fn without_parts(store: Arc<dyn Store>, manifest: Manifest) -> Result<Self, DatasetError> {
         let physics = manifest.read_physics()?;
         let cells = manifest.read_cells(&physics)?;
         let (parts, coverage) = (Vec::new(), Coverage::new());
@@ -88,8 +89,8 @@ impl Dataset {
     /// Opens the dataset in `dir` to write to it, or makes it. The caller holds the lock.
     ///
     /// One that is there must be of the same physics; the grid and the trials may have changed. What a writer that was
-    /// killed left behind is cleared away, and what is damaged is set aside, so that it is made again. With a precision, [`Dataset::decide`] comes next: how many trials each cell needs
-    /// is known only once the rows were read.
+    /// killed left behind is cleared away, and what is damaged is set aside, so that it is made again. With a precision,
+    /// [`Dataset::decide`] comes next: how many trials each cell needs is known only once the rows were read.
     ///
     /// # Errors
     /// [`DatasetError::Mismatch`] if it holds the results of other physics, [`DatasetError::Occupied`] if it holds parts or
@@ -118,24 +119,28 @@ impl Dataset {
         demand: Demand,
     ) -> Result<Self, DatasetError> {
         let of_sweep = |before| Manifest::of_sweep(name, physics, cells, demand, before);
-        let mut dataset = match readable_manifest(&store) {
+        let there = read_manifest(&store).and_then(|manifest| {
+            manifest.map(|manifest| Self::without_parts(Arc::clone(&store), manifest)).transpose()
+        });
+        let dataset = match there {
             Ok(None) => {
                 check_unoccupied(&store, sweep_text)?;
                 let manifest = of_sweep(None)?;
                 store.put(MANIFEST, &manifest.to_bytes()?)?;
-                Self::open_to_write(store, manifest)?
+                Self::without_parts(store, manifest)?.for_writing()?
             }
-            Ok(Some(mut manifest)) => {
-                let differences = physics.difference(&manifest.read_physics()?);
+            Ok(Some(mut dataset)) => {
+                let differences = physics.difference(&dataset.physics);
                 if !differences.is_empty() {
                     if !Listing::of(&store)?.is_empty() {
                         return Err(DatasetError::Mismatch { differences });
                     }
                     // It never came to a row: there are no results that this sweep could mix with.
-                    manifest = of_sweep(None)?;
+                    let manifest = of_sweep(None)?;
                     store.replace(MANIFEST, &manifest.to_bytes()?)?;
+                    dataset = Self::without_parts(store, manifest)?;
                 }
-                let mut dataset = Self::open_to_write(store, manifest)?;
+                let mut dataset = dataset.for_writing()?;
                 let manifest = of_sweep(Some((&dataset.manifest, &dataset.coverage)))?;
                 dataset.write_manifest(manifest)?;
                 dataset
@@ -146,7 +151,6 @@ impl Dataset {
         if dataset.store.read(SWEEP).map_or(true, |bytes| bytes != sweep_text.as_bytes()) {
             dataset.store.replace(SWEEP, sweep_text.as_bytes())?;
         }
-        dataset.prepare_to_write()?;
         Ok(dataset)
     }
 
@@ -334,15 +338,6 @@ fn read_manifest(store: &Arc<dyn Store>) -> Result<Option<Manifest>, DatasetErro
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error.into()),
     }
-}
-
-/// The manifest in the store, if there is one; one that is there is whole.
-fn readable_manifest(store: &Arc<dyn Store>) -> Result<Option<Manifest>, DatasetError> {
-    let manifest = read_manifest(store)?;
-    if let Some(manifest) = &manifest {
-        manifest.read_cells(&manifest.read_physics()?)?;
-    }
-    Ok(manifest)
 }
 
 /// That a new dataset would neither mix with parts of a lost one nor write over somebody's sweep file.

@@ -48,7 +48,7 @@ impl Journal {
         Ok(store.replace(JOURNAL, &bytes)?)
     }
 
-    pub(crate) fn read(store: &Arc<dyn Store>) -> Result<Option<Self>, DatasetError> {
+    fn read(store: &Arc<dyn Store>) -> Result<Option<Self>, DatasetError> {
         match store.read(JOURNAL) {
             Ok(bytes) => {
                 serde_json::from_slice(&bytes).map(Some).map_err(|error| DatasetError::damaged(JOURNAL, error))
@@ -110,10 +110,8 @@ impl Listing {
         store.delete_all(&texts(&self.rubble))?;
         self.rubble.clear();
         if self.compacting {
-            match store.delete(JOURNAL) {
-                Err(error) if !error.is_not_found() => return Err(error.into()),
-                _ => self.compacting = false,
-            }
+            store.delete_all(&[JOURNAL.to_owned()])?;
+            self.compacting = false;
         }
         Ok(())
     }

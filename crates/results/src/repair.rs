@@ -29,7 +29,7 @@ impl Dataset {
     /// # Errors
     /// If a part is sound and not of that sweep: then the damaged one stays. If a file cannot be read or moved.
     pub(crate) fn with_manifest_anew(store: Arc<dyn Store>, anew: Manifest, why: &str) -> Result<Self, DatasetError> {
-        let mut dataset = Self::open_to_write(store, anew)?;
+        let mut dataset = Self::without_parts(store, anew)?.for_writing()?;
         dataset.manifest.admit(&dataset.coverage);
         keep(&dataset.store, MANIFEST, why)?;
         // At no time is there none: parts without one belong to nobody.
@@ -87,7 +87,6 @@ impl Dataset {
         if files.is_empty() {
             return Ok(());
         }
-        self.parts.retain(|part| !files.iter().any(|file| file == part.name.as_str()));
         self.load(Listing::of(&self.store)?)?;
         Err(DatasetError::SetAside { files })
     }
