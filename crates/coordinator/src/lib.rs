@@ -10,7 +10,7 @@
 //! | [`afterwards`] | a coordinator whose sweep is complete, and that stays to say so | network |
 //!
 //! Inside the shell, three parties talk by messages: the *service* holds the workers' streams, the *dispatcher* alone
-//! drives the machine and carries out its effects, and the *writer*, on a thread of its own, makes rows durable.
+//! drives the machine and carries out its effects, and the *writer*, a task that leaves the disk to threads for that, makes rows durable.
 
 pub mod afterwards;
 pub mod command;

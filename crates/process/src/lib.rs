@@ -10,7 +10,7 @@
 //! | [`listen`] | the coordinator's end: whom to let in |
 //! | [`connect`] | the other end: where to dial |
 //! | [`transport`] | what carries the bytes between them |
-//! | [`usage`] | what this process takes of its machine |
+//! | [`usage`] | what a process takes of its machine |
 
 pub mod access;
 pub mod connect;
