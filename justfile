@@ -12,7 +12,7 @@ lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
     cargo deny --offline check bans licenses sources
-    shellcheck .ci/run fuzz/check tests/*/check tests/slurm/up tests/slurm/down crates/slurm/tests/mock/slurm deploy/slurm/*.sbatch
+    shellcheck .ci/run fuzz/check tests/venv tests/*/check tests/slurm/up tests/slurm/down crates/slurm/tests/mock/slurm deploy/slurm/*.sbatch
 
 # Everything that must pass, as CI runs it.
 ci:

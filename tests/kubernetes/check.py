@@ -16,6 +16,7 @@ import yaml
 
 import metrics
 import programs
+from claims import claim, conclude, skip
 from manifests import container_of, load, name_of, options, pods, problems
 
 # The Kubernetes that deploy/ is for, oldest and newest (docs/kubernetes.md).
@@ -23,24 +24,6 @@ VERSIONS = ("1.31", "1.37")
 KUBERNETES_KNOWS_NOT = {"ScaledObject"}
 # What is made by hand before `kubectl apply -f` of a pod on its own, or `helm install`.
 BY_HAND = {"Secret/taugrid-coordinator-tls", "Secret/taugrid-worker-tls"}
-
-passed = failed = skipped = 0
-
-
-def claim(text, holds, detail=""):
-    """Counts a claim, and says whether it holds."""
-    global passed, failed
-    holds = bool(holds)
-    passed += holds
-    failed += not holds
-    print(f"{'ok    ' if holds else 'NOT OK'} {text}{'' if holds or not detail else f': {detail}'}")
-    return holds
-
-
-def skip(text):
-    global skipped
-    skipped += 1
-    print(f"skip   {text}")
 
 
 def run(*command, **more):
@@ -289,8 +272,7 @@ def main():
     rendered = check_kustomize(root, bin, work)
     check_helm(root, bin, work, rendered)
     metrics.check(root, bin, work, claim, skip)
-    print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
-    return 1 if failed else 0
+    return conclude()
 
 
 if __name__ == "__main__":

@@ -16,17 +16,11 @@ import boto3
 import polars
 from moto.server import ThreadedMotoServer
 
+from claims import claim, conclude
+
 BUCKET = "sweeps"
 SECRET = "a-secret-that-nobody-is-told"
 programs, sweep = Path(sys.argv[1]), sys.argv[2]
-failed = passed = 0
-
-
-def claim(text, holds, why=""):
-    global failed, passed
-    passed, failed = passed + bool(holds), failed + (not holds)
-    print("ok  " if holds else "FAIL", text, "" if holds else f"\n     {why}")
-
 
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -137,5 +131,4 @@ with tempfile.TemporaryDirectory() as folder:
     claim("nobody was told the secret", not any(SECRET in text for text in said))
 
 server.stop()
-print(f"{passed} passed, {failed} failed")
-sys.exit(failed > 0)
+sys.exit(conclude())

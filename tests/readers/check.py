@@ -15,6 +15,8 @@ import duckdb
 import pandas
 import polars
 
+from claims import claim, conclude
+
 # --- the columns, in order (docs: crates/results/src/schema.rs and cells.rs). "word": text, dictionary-encoded.
 CELL = {
     "cell": "word",
@@ -101,17 +103,6 @@ GRID = {
 }
 TRIALS_PER_CELL = 200
 MAX_STEPS = 100
-
-passed = failed = 0
-
-
-def claim(text, holds, detail=""):
-    """Counts a claim, and says whether it holds."""
-    global passed, failed
-    holds = bool(holds)
-    passed += holds
-    failed += not holds
-    print(f"{'ok    ' if holds else 'NOT OK'} {text}{'' if holds or not detail else f': {detail}'}")
 
 
 def typed(reader, table, found, kinds, expected):
@@ -280,8 +271,7 @@ def main(out):
             )
             claim(f"{reader}: {name} has the values that DuckDB has", equal)
 
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
+    return conclude()
 
 
 if __name__ == "__main__":
