@@ -1,9 +1,11 @@
 //! `taugrid bench`: what this machine is worth.
 
+use std::fmt::Display;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use clap::Args;
+use serde::Serialize;
 use taugrid_bench::row::Row;
 use taugrid_bench::suite::{self, Event, Options, SuiteError};
 use taugrid_bench::workload::Selection;
@@ -62,18 +64,13 @@ pub(crate) fn orchestrator(options: Orchestrator) -> Result<Exit, Failure> {
     let workers = workers.into_iter().map(NonZeroUsize::get).collect();
     let options = taugrid_loadgen::suite::Options { workers, time, tls };
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::internal)?;
-    let mut begun = false;
+    let mut table = Table { json, begun: false };
     // What stdout came to: there is no point in stopping for it.
     let mut printed = Ok(());
     let mut show = |figure: Measurement| {
-        if printed.is_err() {
-            return;
+        if printed.is_ok() {
+            printed = table.add(&figure, Measurement::header);
         }
-        printed = match json {
-            true => serde_json::to_string(&figure).map_err(Failure::internal).and_then(print),
-            false if std::mem::replace(&mut begun, true) => print(&figure),
-            false => print(Measurement::header()).and_then(|()| print(&figure)),
-        };
     };
     let mut began = |words: &str| eprintln!("{words}");
     let measuring = taugrid_loadgen::suite::run(&options, &mut began, &mut show);
@@ -99,7 +96,7 @@ pub(crate) fn core(options: Core) -> Result<Exit, Failure> {
     let mut printed = Ok(());
     let measured = suite::run(&options, &mut |event| match event {
         Event::Began(words) => eprintln!("{words}"),
-        Event::Measured(row) if printed.is_ok() => printed = table.add(&row),
+        Event::Measured(row) if printed.is_ok() => printed = table.add(&row, Row::header),
         Event::Measured(_) => {}
     });
     measured.map_err(|error| match error {
@@ -116,12 +113,12 @@ struct Table {
 }
 
 impl Table {
-    fn add(&mut self, row: &Row) -> Result<(), Failure> {
+    fn add(&mut self, row: &(impl Serialize + Display), header: impl FnOnce() -> String) -> Result<(), Failure> {
         if self.json {
             return print(serde_json::to_string(row).map_err(Failure::internal)?);
         }
         if !std::mem::replace(&mut self.begun, true) {
-            print(Row::header())?;
+            print(header())?;
         }
         print(row)
     }
