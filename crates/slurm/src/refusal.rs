@@ -93,6 +93,11 @@ pub fn classify(message: &str) -> Kind {
 }
 
 impl Trouble {
+    /// In one line, for a log.
+    pub(crate) fn line(&self) -> String {
+        self.to_string().lines().collect::<Vec<_>>().join("; ")
+    }
+
     /// What it means for the next try.
     pub fn kind(&self) -> Kind {
         match self {

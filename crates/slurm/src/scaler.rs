@@ -11,7 +11,6 @@ use crate::place::Place;
 use crate::policy::{Action, Bounds, Observation, Outcome, Policy, Tuning, Work};
 use crate::queue::{Task, TaskId};
 use crate::record::Role;
-use crate::refusal::Trouble;
 use crate::script;
 use crate::state::State;
 
@@ -251,11 +250,4 @@ fn ids(queue: &[Task], is_meant: impl Fn(&Task) -> bool) -> Vec<TaskId> {
 
 fn is_waiting(task: &Task) -> bool {
     matches!(task.state, State::Waiting | State::Held)
-}
-
-impl Trouble {
-    /// In one line, for a log.
-    pub(crate) fn line(&self) -> String {
-        self.to_string().lines().collect::<Vec<_>>().join("; ")
-    }
 }
