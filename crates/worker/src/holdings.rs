@@ -139,26 +139,18 @@ impl Holdings {
     }
 
     /// Trials ended that took `busy` of thread time; the lease, if it is done by that.
-    pub(crate) fn ended(
-        &mut self,
-        id: TenureId,
-        trials: impl IntoIterator<Item = u64>,
-        busy: Duration,
-    ) -> Option<LeaseDone> {
+    pub(crate) fn ended(&mut self, id: TenureId, trials: &Ranges, busy: Duration) -> Option<LeaseDone> {
         let held = self.held.get_mut(&id)?;
         held.busy += busy;
-        runs(trials).for_each(|run| held.left.remove(run));
+        trials.iter().for_each(|run| held.left.remove(run.clone()));
         self.settle(id)
     }
 
     /// Where trials are still to be run whose rows have come from another lease: they were in hand when that lease lost them,
     /// and came back before they ended.
-    pub(crate) fn superfluous(&self, ended: TenureId, cell: CellKey, trials: &[u64]) -> Vec<(TenureId, Ranges)> {
+    pub(crate) fn superfluous(&self, ended: TenureId, cell: CellKey, trials: &Ranges) -> Vec<(TenureId, Ranges)> {
         let others = self.held.iter().filter(|(id, held)| **id != ended && held.tenure.cell == cell);
-        let theirs = others.map(|(id, held)| {
-            let again = trials.iter().filter(|trial| held.left.contains(trial));
-            (*id, again.map(|&trial| trial..trial + 1).collect::<Ranges>())
-        });
+        let theirs = others.map(|(id, _)| (*id, self.left_of(*id, trials)));
         theirs.filter(|(_, again)| !again.is_empty()).collect()
     }
 
@@ -273,7 +265,7 @@ impl Holdings {
 }
 
 /// `trials`, in any order, as the longest runs there are.
-fn runs(trials: impl IntoIterator<Item = u64>) -> impl Iterator<Item = Range<u64>> {
+pub(crate) fn runs(trials: impl IntoIterator<Item = u64>) -> impl Iterator<Item = Range<u64>> {
     let mut trials: Vec<u64> = trials.into_iter().collect();
     trials.sort_unstable();
     let chunks: Vec<_> =

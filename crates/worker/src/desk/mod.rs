@@ -27,7 +27,7 @@ use self::arriving::Arriving;
 use self::leaving::Leaving;
 use crate::error::WorkerError;
 use crate::feed::Showing;
-use crate::holdings::{Holdings, TenureId, to_wire};
+use crate::holdings::{Holdings, TenureId, runs, to_wire};
 use crate::line::{Item, Line};
 use crate::options::Options;
 use crate::outbox::Outbox;
@@ -146,13 +146,13 @@ impl Desk {
                     }
                     let id = ended.tenure.id;
                     let stream = self.holdings.number(id).map(|_| self.stream);
-                    let trials: Vec<_> = ended.rows.iter().map(|row| row.record.trial).collect();
+                    let trials: Ranges = runs(ended.rows.iter().map(|row| row.record.trial)).collect();
                     self.outbox.add(ended.rows, &ended.tenure.grant, stream);
                     for (other, again) in self.holdings.superfluous(id, ended.tenure.cell, &trials) {
                         self.pool.give_up(other, &again);
                         self.after_rows.extend(self.holdings.forgo(other, &again).map(Kind::LeaseDone));
                     }
-                    let done = self.holdings.ended(id, trials, ended.busy);
+                    let done = self.holdings.ended(id, &trials, ended.busy);
                     self.after_rows.extend(done.map(Kind::LeaseDone));
                 }
                 while self.outbox.is_full() {

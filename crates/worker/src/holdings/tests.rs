@@ -23,16 +23,20 @@ fn adopted(leases: &[(u32, u64, Ranges)]) -> Adopted {
     Adopted { leases: leases.collect() }
 }
 
+fn set(trials: impl IntoIterator<Item = u64>) -> Ranges {
+    runs(trials).collect()
+}
+
 #[test]
 fn a_lease_is_done_when_its_last_trial_has_ended() {
     let mut holdings = Holdings::default();
     let id = begin(&mut holdings, 5, 10..14);
-    assert_eq!(holdings.ended(id, [12, 10], Duration::from_nanos(3)), None);
+    assert_eq!(holdings.ended(id, &set([12, 10]), Duration::from_nanos(3)), None);
     assert!(holdings.is_left(CELL, 11) && !holdings.is_left(CELL, 12) && !holdings.is_left(CellKey(8), 11));
-    let done = holdings.ended(id, [13, 11], Duration::from_nanos(4));
+    let done = holdings.ended(id, &set([13, 11]), Duration::from_nanos(4));
     assert_eq!(done, Some(LeaseDone { lease: 5, busy_nanos: 7 }));
     assert!(holdings.is_empty());
-    assert_eq!(holdings.ended(id, [13], Duration::ZERO), None, "a row that slipped through");
+    assert_eq!(holdings.ended(id, &set([13]), Duration::ZERO), None, "a row that slipped through");
 }
 
 #[test]
@@ -53,25 +57,25 @@ fn leases_that_cannot_be_are_refused() {
 fn leases_outlive_the_stream_under_new_numbers() {
     let mut holdings = Holdings::default();
     let [first, second, third] = [(1, 0..10), (2, 10..20), (3, 20..30)].map(|(n, r)| begin(&mut holdings, n, r));
-    holdings.ended(first, 0..4, Duration::from_nanos(40));
+    holdings.ended(first, &set(0..4), Duration::from_nanos(40));
     holdings.unnumber();
     assert!(holdings.numbered(1).is_none() && holdings.number(first).is_none());
     // One is done while there is no stream: nobody is told.
-    assert_eq!(holdings.ended(third, 20..30, Duration::ZERO), None);
+    assert_eq!(holdings.ended(third, &set(20..30), Duration::ZERO), None);
     let held = holdings.offer();
     let expected = [("grant 1", one(4..10)), ("grant 2", one(10..20))]
         .map(|(name, left)| Held { grant: grant(name), left: to_wire(&left) });
     assert_eq!(held, expected);
     assert!(holdings.awaits_adoption());
     // Some trials end before the answer comes; one lease was given away, half of the other.
-    holdings.ended(first, [4, 9], Duration::from_nanos(20));
+    holdings.ended(first, &set([4, 9]), Duration::from_nanos(20));
     let adoption = holdings.adopt(&adopted(&[(0, 77, ranges(&[4..6, 8..10]))])).expect("as it was offered");
     let given_up: Vec<_> = adoption.given_up.iter().map(|(tenure, lost)| (tenure.id, lost.clone())).collect();
     assert_eq!(given_up, [(first, one(6..8)), (second, one(10..20))]);
     assert!(adoption.done.is_empty() && adoption.failed.is_empty() && !holdings.awaits_adoption());
     assert_eq!((holdings.number(first), holdings.number(second)), (Some(77), None));
     assert_eq!(holdings.numbered(77).map(|held| held.left.clone()), Some(ranges(&[5..6, 8..9])));
-    let done = holdings.ended(first, [5, 8], Duration::from_nanos(40));
+    let done = holdings.ended(first, &set([5, 8]), Duration::from_nanos(40));
     assert_eq!(done, Some(LeaseDone { lease: 77, busy_nanos: 100 }));
 }
 
@@ -81,7 +85,7 @@ fn what_ended_or_failed_before_the_answer_is_said_after_it() {
     let [done, failed] = [(1, 0..2), (2, 2..4)].map(|(n, r)| begin(&mut holdings, n, r));
     holdings.unnumber();
     assert_eq!(holdings.offer().len(), 2);
-    assert_eq!(holdings.ended(done, 0..2, Duration::from_nanos(5)), None, "it has no number yet");
+    assert_eq!(holdings.ended(done, &set(0..2), Duration::from_nanos(5)), None, "it has no number yet");
     let (_, left, word) = holdings.fail(failed, "boom").expect("held");
     assert_eq!((left, word), (one(2..4), None));
     let adoption = holdings.adopt(&adopted(&[(1, 9, one(2..4)), (0, 8, one(0..2))])).expect("as it was offered");
@@ -123,7 +127,7 @@ fn an_adoption_that_cannot_be_is_refused() {
 fn a_lease_that_fails_is_held_no_more() {
     let mut holdings = Holdings::default();
     let id = begin(&mut holdings, 4, 0..10);
-    holdings.ended(id, 0..3, Duration::ZERO);
+    holdings.ended(id, &set(0..3), Duration::ZERO);
     let (tenure, left, word) = holdings.fail(id, "boom").expect("held");
     assert_eq!((tenure.id, left), (id, one(3..10)));
     assert_eq!(word, Some(Failed { lease: 4, detail: "boom".to_owned() }));
