@@ -11,8 +11,6 @@ pub struct Measurement {
     pub name: &'static str,
     /// Workers connected.
     pub workers: usize,
-    /// Threads that each of them says it has.
-    pub threads: u32,
     /// The figure.
     pub value: f64,
     /// Its unit.
@@ -24,14 +22,14 @@ pub struct Measurement {
 impl Measurement {
     /// The line above all displayed figures.
     pub fn header() -> String {
-        format!("{:<44} {:>8} {:>8} {:>12}  unit", "measurement", "workers", "threads", "value")
+        format!("{:<60} {:>8} {:>12}  unit", "measurement", "workers", "value")
     }
 }
 
 impl fmt::Display for Measurement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, workers, threads, value, unit, .. } = self;
+        let Self { name, workers, value, unit, .. } = self;
         let value = if *value >= 1000.0 { format!("{value:.0}") } else { format!("{value:.3}") };
-        write!(f, "{name:<44} {workers:>8} {threads:>8} {value:>12}  {unit}")
+        write!(f, "{name:<60} {workers:>8} {value:>12}  {unit}")
     }
 }

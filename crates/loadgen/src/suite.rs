@@ -58,12 +58,12 @@ struct Suite<'a> {
     measured: &'a mut dyn FnMut(Measurement),
 }
 
-/// A sweep of one cell, whose trials are run one by one.
+/// A sweep of one cell.
 fn sweep(trials: u64) -> String {
     format!(
         "name: load\nseed: 1\nlandscape: {{kind: quadratic, eigenvalues: [1.0]}}\ndomain: {{kind: sublevel, depth: 0.5}}\n\
          dynamics: {{kind: gaussian-sgd, covariance: hessian}}\n\
-         grid: {{alpha: [1], eta: [0.1], batch_size: [1]}}\ntrials: {trials}\nmax_steps: 1_000_000\ndtype: f64\n"
+         grid: {{alpha: [1], eta: [0.1], batch_size: [1]}}\ntrials: {trials}\nmax_steps: 1_000_000\n"
     )
 }
 
@@ -76,8 +76,8 @@ impl Suite<'_> {
         Ok((Stage::new(&text, program("taugrid-coordinator")?, self.options.tls)?, cells))
     }
 
-    fn add(&mut self, name: &'static str, (workers, threads): (usize, u32), value: f64, unit: &'static str) {
-        (self.measured)(Measurement { name, workers, threads, value, unit, tls: self.options.tls });
+    fn add(&mut self, name: &'static str, workers: usize, value: f64, unit: &'static str) {
+        (self.measured)(Measurement { name, workers, value, unit, tls: self.options.tls });
     }
 
     /// As many shards as the coordinator can give and take: each worker ends its leases as they come.
@@ -93,11 +93,10 @@ impl Suite<'_> {
         let window = Window::open(&coordinator, &crowd.tally)?;
         sleep(self.options.time).await;
         let taken = window.close(&coordinator, &crowd.tally)?;
-        let of = (workers, 1);
-        self.add("shards", of, taken.leases / taken.seconds, "1/s");
-        self.add("rows of those shards, durable", of, taken.rows / taken.seconds, "1/s");
-        self.add("coordinator's processor time a shard", of, 1e6 * taken.cpu / taken.leases.max(1.0), "µs");
-        self.add("coordinator's memory", of, taken.resident / 1e6, "MB");
+        self.add("shards", workers, taken.leases / taken.seconds, "1/s");
+        self.add("rows of those shards, durable", workers, taken.rows / taken.seconds, "1/s");
+        self.add("coordinator's processor time a shard", workers, 1e6 * taken.cpu / taken.leases.max(1.0), "µs");
+        self.add("coordinator's memory", workers, taken.resident / 1e6, "MB");
         drop(crowd);
         coordinator.kill().await
     }
@@ -115,17 +114,16 @@ impl Suite<'_> {
         let began = Instant::now();
         let others = Manner { first_identity: 2, ..keeps };
         let crowd = Crowd::gather(coordinator.target(), workers, &others, &cells, None).await?;
-        let of = (workers, 1);
-        self.add("workers that come", of, workers as f64 / began.elapsed().as_secs_f64(), "1/s");
+        self.add("workers that come", workers, workers as f64 / began.elapsed().as_secs_f64(), "1/s");
         // A heartbeat of each, and then a while of nothing else.
         sleep(Duration::from_secs(3)).await;
         let settled = coordinator.usage()?;
         sleep(self.options.time).await;
         let after = coordinator.usage()?;
         let memory = after.resident.saturating_sub(before.resident) as f64;
-        self.add("memory an idle worker", of, memory / 1e3 / workers as f64, "kB");
+        self.add("memory an idle worker", workers, memory / 1e3 / workers as f64, "kB");
         let busy = after.cpu.saturating_sub(settled.cpu).as_secs_f64() / self.options.time.as_secs_f64();
-        self.add("coordinator's processors while all are idle", of, busy, "cores");
+        self.add("coordinator's processors while all are idle", workers, busy, "cores");
         drop((crowd, first));
         coordinator.kill().await
     }
@@ -152,23 +150,23 @@ impl Suite<'_> {
         micros.sort_unstable();
         let at = |share: f64| micros.get(((micros.len() as f64 * share) as usize).min(micros.len().max(1) - 1));
         let millis = |share: f64| at(share).map_or(f64::NAN, |micros| f64::from(*micros) / 1e3);
-        let of = (workers, 1);
-        self.add("leases at an even pace", of, taken.leases / taken.seconds, "1/s");
-        self.add("from a lease's end to the next lease, median", of, millis(0.5), "ms");
-        self.add("from a lease's end to the next lease, p99", of, millis(0.99), "ms");
-        self.add("coordinator's processor time a lease", of, 1e6 * taken.cpu / taken.leases.max(1.0), "µs");
+        self.add("leases at an even pace", workers, taken.leases / taken.seconds, "1/s");
+        self.add("from a lease's end to the next lease, median", workers, millis(0.5), "ms");
+        self.add("from a lease's end to the next lease, p99", workers, millis(0.99), "ms");
+        self.add("coordinator's processor time a lease", workers, 1e6 * taken.cpu / taken.leases.max(1.0), "µs");
         drop(crowd);
         coordinator.kill().await
     }
 
     /// Large shards: how fast rows come into Parquet, with the compaction and apart from it.
     async fn rows(&mut self) -> Result<(), LoadError> {
+        const WORKERS: usize = 2;
         (self.began)("rows into Parquet");
         let (stage, cells) = self.stage(ROWS)?;
         let coordinator = stage.start().await?;
         let manner = Manner::at_once(Duration::from_micros(10));
         let began = Instant::now();
-        let crowd = Crowd::gather(coordinator.target(), 2, &manner, &cells, None).await?;
+        let crowd = Crowd::gather(coordinator.target(), WORKERS, &manner, &cells, None).await?;
         let cpu_before = coordinator.usage()?.cpu;
         let mut cpu = cpu_before;
         while crowd.tally.durable.load(Ordering::Relaxed) < ROWS {
@@ -178,11 +176,10 @@ impl Suite<'_> {
         let durable = began.elapsed().as_secs_f64();
         crowd.end().await?;
         coordinator.end().await?;
-        let of = (2, 1);
-        self.add("rows, durable", of, ROWS as f64 / durable, "1/s");
-        self.add("rows, durable and compacted", of, ROWS as f64 / began.elapsed().as_secs_f64(), "1/s");
+        self.add("rows, durable", WORKERS, ROWS as f64 / durable, "1/s");
+        self.add("rows, durable and compacted", WORKERS, ROWS as f64 / began.elapsed().as_secs_f64(), "1/s");
         let cpu = cpu.saturating_sub(cpu_before).as_secs_f64();
-        self.add("coordinator's processor time a row", of, 1e6 * cpu / ROWS as f64, "µs");
+        self.add("coordinator's processor time a row", WORKERS, 1e6 * cpu / ROWS as f64, "µs");
         Ok(())
     }
 
@@ -194,7 +191,7 @@ impl Suite<'_> {
         let (small, large) = (small.start().await?, large.start().await?);
         sleep(Duration::from_millis(500)).await;
         let more = large.usage()?.resident as f64 - small.usage()?.resident as f64;
-        self.add("memory of a billion trials in the queue", (0, 0), more.max(0.0) / 1e6, "MB");
+        self.add("memory of a billion trials in the queue", 0, more.max(0.0) / 1e6, "MB");
         small.kill().await?;
         large.kill().await
     }
@@ -215,9 +212,9 @@ impl Suite<'_> {
             times.sort();
             self.add(name, of, 1e3 * times[times.len() / 2].as_secs_f64(), "ms");
         };
-        median(&mut worker, "a worker's stream breaks: until its trials are elsewhere", (2, 1));
-        median(&mut ready, "a coordinator is started again: until it answers", (4, 1));
-        median(&mut at_work, "a coordinator is started again: until it leases", (4, 1));
+        median(&mut worker, "a worker's stream breaks: until its trials are elsewhere", 2);
+        median(&mut ready, "a coordinator is started again: until it answers", 4);
+        median(&mut at_work, "a coordinator is started again: until it leases", 4);
         Ok(())
     }
 }
