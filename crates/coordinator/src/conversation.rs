@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use taugrid_results::{
     CellTable, Checkpoints, Coverage, Outcome, Ranges, Row, TrialCheckpoint, TrialRecord, coverage_of,
-    decode_checkpoints, decode_ipc, from_batch,
+    decode_checkpoints,
 };
-use taugrid_wire::MOST_LEASES;
+use taugrid_wire::batch::Batched;
 use taugrid_wire::v1::{self, Trials, WorkerMessage, worker_message::Kind};
+use taugrid_wire::{MOST_LEASES, rows};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_stream::{Stream, StreamExt};
@@ -46,6 +47,8 @@ pub(crate) struct Conversation {
     pub(crate) identity: Identity,
     pub(crate) threads: u32,
     pub(crate) shared: Arc<Shared>,
+    /// Whether the worker has said that it can take leases.
+    pub(crate) is_ready: bool,
 }
 
 /// How a stream ended.
@@ -61,46 +64,62 @@ pub(crate) enum Parting {
 impl Conversation {
     /// Listens until the stream ends.
     pub(crate) async fn listen(
-        &self,
+        mut self,
         mut incoming: impl Stream<Item = Result<WorkerMessage, Status>> + Unpin,
     ) -> Parting {
-        let worker = self.worker;
-        let mut ready = false;
         // A broken stream ends the conversation as a closed one does: the worker comes back if it can.
         while let Some(Ok(message)) = incoming.next().await {
-            let heard = Said::Heard { worker, at: Instant::now() };
-            let said = match message.kind {
-                Some(Kind::Goodbye(_)) => return Parting::Goodbye,
-                Some(Kind::Ready(_)) if ready => return Parting::Wrong("a second Ready".to_owned()),
-                Some(Kind::Ready(message)) => {
-                    ready = true;
-                    self.ready(message).map(Some)
-                }
-                Some(Kind::Results(results)) => self.results(results).await.map(Some),
-                Some(Kind::Checkpoints(checkpoints)) => self.checkpoints(checkpoints).await,
-                other => self.read(other),
-            };
-            let said = match said {
-                Ok(said) => said,
-                Err(wrong) => return Parting::Wrong(wrong),
-            };
-            for said in [Some(heard), said].into_iter().flatten() {
-                if self.shared.dispatcher.send(said).await.is_err() {
-                    return Parting::Broken;
-                }
+            if let Err(parting) = self.hear(message).await {
+                return parting;
             }
         }
         Parting::Broken
     }
 
+    /// Passes on a message, in its parts.
+    async fn hear(&mut self, message: WorkerMessage) -> Result<(), Parting> {
+        self.pass_on(Said::Heard { worker: self.worker, at: Instant::now() }).await?;
+        let mut done = Vec::new();
+        for part in message.parts() {
+            if let Some(Kind::LeaseDone(lease)) = part.kind {
+                done.push((LeaseId(lease.lease), Duration::from_nanos(lease.busy_nanos)));
+                continue;
+            }
+            self.pass_on_done(&mut done).await?;
+            let said = match part.kind {
+                Some(Kind::Goodbye(_)) => return Err(Parting::Goodbye),
+                Some(Kind::Results(results)) => self.results(results).await.map(Some),
+                Some(Kind::Checkpoints(checkpoints)) => self.checkpoints(checkpoints).await,
+                other => self.read(other),
+            };
+            if let Some(said) = said.map_err(Parting::Wrong)? {
+                self.pass_on(said).await?;
+            }
+        }
+        self.pass_on_done(&mut done).await
+    }
+
+    async fn pass_on_done(&self, leases: &mut Vec<(LeaseId, Duration)>) -> Result<(), Parting> {
+        match std::mem::take(leases) {
+            leases if leases.is_empty() => Ok(()),
+            leases => self.pass_on(Said::LeasesDone { worker: self.worker, leases }).await,
+        }
+    }
+
+    async fn pass_on(&self, said: Said) -> Result<(), Parting> {
+        self.shared.dispatcher.send(said).await.map_err(|_| Parting::Broken)
+    }
+
     /// The messages that are no more than what stands in them.
-    fn read(&self, kind: Option<Kind>) -> Result<Option<Said>, String> {
+    fn read(&mut self, kind: Option<Kind>) -> Result<Option<Said>, String> {
         let worker = self.worker;
         Ok(match kind {
             Some(Kind::Hello(_)) => return Err("a second Hello".to_owned()),
-            Some(Kind::LeaseDone(done)) => {
-                let (lease, busy) = (LeaseId(done.lease), Duration::from_nanos(done.busy_nanos));
-                Some(Said::LeaseDone { worker, lease, busy })
+            Some(Kind::Batch(_)) => return Err("a batch within a batch".to_owned()),
+            Some(Kind::Ready(_)) if self.is_ready => return Err("a second Ready".to_owned()),
+            Some(Kind::Ready(message)) => {
+                self.is_ready = true;
+                Some(self.ready(message)?)
             }
             Some(Kind::Returned(returned)) => {
                 let trials = ranges(&returned.trials)?;
@@ -133,7 +152,7 @@ impl Conversation {
 
     async fn results(&self, results: v1::Results) -> Result<Said, String> {
         let receipt = Receipt { worker: self.worker, sequence: results.sequence };
-        let rows = self.rows(&results.arrow_ipc)?;
+        let rows = self.rows(&results.rows)?;
         let mut granted = Coverage::new();
         for (cell, trials) in results.grants.iter().filter_map(|grant| self.shared.grants.check(grant)) {
             if !trials.is_empty() {
@@ -144,9 +163,8 @@ impl Conversation {
         Ok(Said::Results { receipt, trials: coverage_of(&rows), rows, granted, room })
     }
 
-    fn rows(&self, arrow_ipc: &[u8]) -> Result<Vec<Row>, String> {
-        let batch = decode_ipc(arrow_ipc).map_err(|error| error.to_string())?;
-        let rows = from_batch(&batch, &self.shared.cells).map_err(|error| error.to_string())?;
+    fn rows(&self, rows: &[v1::CellRows]) -> Result<Vec<Row>, String> {
+        let rows = rows::from_wire(rows, &self.shared.cells).map_err(|error| error.to_string())?;
         let most = self.shared.max_steps;
         let wrong = rows.iter().find(|row| {
             let TrialRecord { steps, outcome, .. } = row.record;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use taugrid_results::{Cell, CellKey, Checkpoints, Coverage, Outcome, PartInfo, Ranges, Row};
+use taugrid_results::{CellKey, CellTable, Checkpoints, Coverage, Outcome, PartInfo, Ranges, Row};
 use taugrid_wire::v1::{self, Trials, coordinator_message::Kind, farewell::Reason, status_reply::State};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -41,8 +41,8 @@ pub(crate) enum Said {
     Heard { worker: WorkerId, at: Instant },
     /// It sent rows, checked against the cells; `room` is theirs until they are durable.
     Results { receipt: Receipt, rows: Vec<Row>, trials: Coverage, granted: Coverage, room: OwnedSemaphorePermit },
-    /// It finished a lease.
-    LeaseDone { worker: WorkerId, lease: LeaseId, busy: Duration },
+    /// It finished leases, in this thread time each.
+    LeasesDone { worker: WorkerId, leases: Vec<(LeaseId, Duration)> },
     /// It gave trials back.
     Returned { worker: WorkerId, lease: LeaseId, trials: Ranges },
     /// The kernel failed.
@@ -76,7 +76,7 @@ pub(crate) enum Verdict {
 pub(crate) struct Tools {
     pub(crate) name: String,
     pub(crate) sweep: String,
-    pub(crate) cells: BTreeMap<CellKey, Cell>,
+    pub(crate) cells: Arc<CellTable>,
     pub(crate) grants: Grants,
     pub(crate) checkpoints: Arc<Checkpoints>,
     pub(crate) decisions: Decisions,
@@ -225,16 +225,18 @@ impl Dispatcher {
             Said::Results { receipt, rows, trials, granted, room } => {
                 return self.take_rows(receipt, rows, trials, granted, room);
             }
-            Said::LeaseDone { worker, lease, busy } => {
-                self.counts.leases_finished += 1;
-                self.counts.busy_time = self.counts.busy_time.saturating_add(busy);
-                Event::LeaseDone { worker, lease, busy }
+            Said::LeasesDone { worker, leases } => {
+                self.counts.leases_finished += leases.len() as u64;
+                for (_, busy) in &leases {
+                    self.counts.busy_time = self.counts.busy_time.saturating_add(*busy);
+                }
+                Event::LeasesDone { worker, leases }
             }
             Said::Returned { worker, lease, trials } => Event::Returned { worker, lease, trials, at },
             Said::Failed { worker, lease, detail } => {
                 warn!(worker = worker.0, lease = lease.0, "the kernel failed: {detail}");
                 self.counts.kernel_failures += 1;
-                if let Some(cell) = self.machine.cell_of(lease) {
+                if let Some(cell) = self.machine.cell_of(worker, lease) {
                     self.failures.insert(cell, detail);
                 }
                 Event::Failed { worker, lease, at }
@@ -331,7 +333,7 @@ impl Dispatcher {
     }
 
     fn lease(&mut self, worker: WorkerId, lease: LeaseId, key: CellKey, trials: &Range<u64>) -> Option<Verdict> {
-        let (Some(attached), Some(cell)) = (self.workers.get(&worker), self.tools.cells.get(&key)) else {
+        let (Some(attached), Some(cell)) = (self.workers.get(&worker), self.tools.cells.get(key)) else {
             return None;
         };
         let message = v1::Lease {

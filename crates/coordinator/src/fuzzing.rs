@@ -86,7 +86,7 @@ async fn hear(sweep: &Sweep, messages: Vec<WorkerMessage>) -> io::Result<Heard> 
         messages.next();
     }
     dispatcher.take_in(Said::Attached { worker, name: String::new(), stream });
-    let conversation = Conversation { worker, identity, threads, shared };
+    let conversation = Conversation { worker, identity, threads, shared, is_ready: false };
     let listening = async move { conversation.listen(tokio_stream::iter(messages.map(Ok))).await };
     let taking = async {
         let mut verdict = None;
@@ -121,8 +121,9 @@ fn coordinator(
     let checkpoints = Checkpoints::open(Arc::new(MemoryStore::new())).map_err(io::Error::other)?;
     let checkpoints = Arc::new(checkpoints);
     let grants = Grants::with_key(KEY);
+    let table = Arc::new(CellTable::new(cells.iter().copied()));
     let shared = Arc::new(Shared {
-        cells: Arc::new(CellTable::new(cells.iter().copied())),
+        cells: Arc::clone(&table),
         most_trials: sweep.demand.most(),
         max_steps: sweep.max_steps,
         grants: grants.clone(),
@@ -143,7 +144,7 @@ fn coordinator(
     let tools = Tools {
         name: sweep.name.clone(),
         sweep: sweep.physics().sweep_id(),
-        cells: cells.iter().map(|cell| (cell.key, *cell)).collect(),
+        cells: table,
         grants,
         checkpoints,
         decisions,

@@ -1,14 +1,16 @@
 //! What goes out to one worker: messages as they are, and checkpoints, which are read from the store on their way.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
+use futures_util::stream::unfold;
 use taugrid_results::{CellKey, Checkpoints, encode_checkpoints};
 use taugrid_wire::CHECKPOINT_BATCH_BYTES;
+use taugrid_wire::batch::Gathering;
 use taugrid_wire::v1::{self, CoordinatorMessage, coordinator_message::Kind, farewell::Reason};
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
-use tokio_stream::{Stream, StreamExt};
+use tokio_stream::Stream;
 use tonic::Status;
 use tracing::warn;
 
@@ -32,18 +34,45 @@ pub(crate) fn outgoing(
     checkpoints: Arc<Checkpoints>,
 ) -> (Outgoing, impl Stream<Item = Result<CoordinatorMessage, Status>> + Send) {
     let (sender, items) = mpsc::channel(LINE);
-    let messages = ReceiverStream::new(items)
-        .then(move |item| {
-            let checkpoints = Arc::clone(&checkpoints);
-            async move {
-                match item {
-                    Item::Message(kind) => Some(kind),
-                    Item::Checkpoints(cell, trials) => load(checkpoints, cell, trials).await,
+    let waiting = Waiting { items, taken: VecDeque::new(), checkpoints };
+    (Outgoing(sender), unfold(waiting, async |mut waiting| Some((Ok(waiting.next().await?), waiting))))
+}
+
+/// What waits for a worker, at the end where it goes out.
+struct Waiting {
+    items: mpsc::Receiver<Item>,
+    taken: VecDeque<Item>,
+    checkpoints: Arc<Checkpoints>,
+}
+
+impl Waiting {
+    /// What waits, as much as goes into one message; or what comes next, if nothing does.
+    async fn next(&mut self) -> Option<CoordinatorMessage> {
+        let mut gathering = Gathering::default();
+        loop {
+            match self.taken.pop_front() {
+                Some(Item::Message(kind)) => gathering.push(CoordinatorMessage { kind: Some(kind) }),
+                Some(Item::Checkpoints(cell, trials)) => {
+                    let kind = load(Arc::clone(&self.checkpoints), cell, trials).await;
+                    kind.into_iter().for_each(|kind| gathering.push(CoordinatorMessage { kind: Some(kind) }));
+                }
+                None => {
+                    if let Some(message) = gathering.finish() {
+                        return Some(message);
+                    }
+                    gathering = Gathering::default();
+                    let mut taken = Vec::new();
+                    if self.items.recv_many(&mut taken, LINE).await == 0 {
+                        return None;
+                    }
+                    self.taken = taken.into();
                 }
             }
-        })
-        .filter_map(|kind| kind.map(|kind| Ok(CoordinatorMessage { kind: Some(kind) })));
-    (Outgoing(sender), messages)
+            if gathering.is_full() {
+                return gathering.finish();
+            }
+        }
+    }
 }
 
 /// Checkpoints are a saving: where they cannot be read, their trials begin anew.

@@ -136,9 +136,10 @@ pub async fn serve(
     let (said, line) = mpsc::channel(LINE);
     let (jobs, writer_line) = mpsc::unbounded_channel();
     let most_rows = u32::try_from(tuning.most_unwritten).unwrap_or(u32::MAX);
+    // With the cells that the sweep had and has no more, whose rows a worker may still hold.
+    let table = Arc::new(dataset.cells().clone());
     let shared = Arc::new(Shared {
-        // With the cells that the sweep had and has no more, whose rows a worker may still hold.
-        cells: Arc::new(dataset.cells().clone()),
+        cells: Arc::clone(&table),
         most_trials: directory.demand().most(),
         max_steps: directory.physics().max_steps(),
         grants: grants.clone(),
@@ -169,7 +170,7 @@ pub async fn serve(
     let tools = Tools {
         name: directory.name().to_owned(),
         sweep: directory.sweep_id().to_owned(),
-        cells: cells.iter().map(|cell| (cell.key, *cell)).collect(),
+        cells: table,
         grants,
         checkpoints: Arc::clone(&checkpoints),
         decisions,

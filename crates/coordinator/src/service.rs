@@ -60,12 +60,13 @@ impl Dispatch for Service {
                     identity: Identity(hello.identity),
                     threads: hello.threads.clamp(1, 1 << 16),
                     shared: Arc::clone(&self.shared),
+                    is_ready: false,
                 };
                 // The dispatcher alone holds the stream, so that it ends when the dispatcher drops it.
                 let weak = stream.downgrade();
                 let attached = Said::Attached { worker, name: printable(&hello.name), stream };
                 tokio::spawn(async move {
-                    let dispatcher = &conversation.shared.dispatcher;
+                    let dispatcher = conversation.shared.dispatcher.clone();
                     if dispatcher.send(attached).await.is_ok() {
                         let parting = conversation.listen(incoming).await;
                         let orderly = !matches!(parting, Parting::Broken);

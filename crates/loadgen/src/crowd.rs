@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use taugrid_process::connect::Target;
-use taugrid_results::CellTable;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -31,7 +30,6 @@ impl Crowd {
         target: &Target,
         size: usize,
         manner: &Manner,
-        cells: &Arc<CellTable>,
         latencies: Option<Latencies>,
     ) -> Result<Self, LoadError> {
         let (tally, leave) = (Arc::new(Tally::default()), CancellationToken::new());
@@ -41,13 +39,8 @@ impl Crowd {
             while index as u64 >= tally.welcomed.load(Ordering::Relaxed) + AT_ONCE as u64 {
                 crowd.pause(began).await?;
             }
-            let worker = Worker {
-                index,
-                manner: manner.clone(),
-                cells: Arc::clone(cells),
-                tally: Arc::clone(&tally),
-                latencies: latencies.clone(),
-            };
+            let worker =
+                Worker { index, manner: manner.clone(), tally: Arc::clone(&tally), latencies: latencies.clone() };
             crowd.workers.spawn(worker.run(target.clone(), crowd.leave.clone()));
         }
         while tally.welcomed.load(Ordering::Relaxed) < size as u64 {

@@ -1,11 +1,9 @@
 //! How long it takes after a kill: until what a worker held is leased elsewhere, until a coordinator that is started again
 //! is ready, and until its workers are back at work.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use taugrid_results::CellTable;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::LoadError;
@@ -16,16 +14,16 @@ use crate::worker::Manner;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// From the break of a worker's stream until its trials are with another worker, which waits for nothing but them.
-pub(crate) async fn of_a_worker(stage: &Stage, cells: &Arc<CellTable>) -> Result<Duration, LoadError> {
+pub(crate) async fn of_a_worker(stage: &Stage) -> Result<Duration, LoadError> {
     let coordinator = stage.start().await?;
     // It takes all trials there are and keeps them.
     let keeps = Manner::idle();
-    let victim = Crowd::gather(coordinator.target(), 1, &keeps, cells, None).await?;
+    let victim = Crowd::gather(coordinator.target(), 1, &keeps, None).await?;
     grows("at the beginning", &victim, 0).await?;
     // Until it has all of them.
     sleep(Duration::from_millis(300)).await;
     let other = Manner { first_identity: 2, ..keeps };
-    let other = Crowd::gather(coordinator.target(), 1, &other, cells, None).await?;
+    let other = Crowd::gather(coordinator.target(), 1, &other, None).await?;
     sleep(Duration::from_millis(300)).await;
     let before = other.tally.leases.load(Ordering::Relaxed);
     let broken = victim.kill();
@@ -37,14 +35,10 @@ pub(crate) async fn of_a_worker(stage: &Stage, cells: &Arc<CellTable>) -> Result
 }
 
 /// From the start of a coordinator on what a killed one left, until it answers a worker and until it has leased to one.
-pub(crate) async fn of_a_coordinator(
-    stage: &Stage,
-    cells: &Arc<CellTable>,
-    workers: usize,
-) -> Result<(Duration, Duration), LoadError> {
+pub(crate) async fn of_a_coordinator(stage: &Stage, workers: usize) -> Result<(Duration, Duration), LoadError> {
     let manner = Manner::paced(Duration::from_millis(20), Duration::from_millis(5));
     let first = stage.start().await?;
-    let crowd = Crowd::gather(first.target(), workers, &manner, cells, None).await?;
+    let crowd = Crowd::gather(first.target(), workers, &manner, None).await?;
     while crowd.tally.durable.load(Ordering::Relaxed) == 0 {
         sleep(Duration::from_millis(5)).await;
     }
@@ -52,7 +46,7 @@ pub(crate) async fn of_a_coordinator(
     drop(crowd);
     let began = Instant::now();
     let second = stage.start().await?;
-    let crowd = Crowd::gather(second.target(), workers, &manner, cells, None).await?;
+    let crowd = Crowd::gather(second.target(), workers, &manner, None).await?;
     let ready = began.elapsed();
     grows("after the kill of the coordinator", &crowd, 0).await?;
     let at_work = began.elapsed();

@@ -1,12 +1,8 @@
 //! All measurements, in order.
 
-use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use taugrid_results::CellTable;
-use taugrid_sweep::Sweep;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
@@ -32,6 +28,11 @@ pub struct Options {
 const PACED: f64 = 2_000.0;
 /// Rows of the measurement of rows.
 const ROWS: u64 = 10_000_000;
+/// Trials of small cells: as many as fill a lane, and one; and what the figures are called.
+const SMALL_CELLS: [(u64, [&str; 2]); 2] = [
+    (16, ["shards of small cells, 16 trials each", "coordinator's processor time for each of those"]),
+    (1, ["shards of small cells, one trial each", "coordinator's processor time for each of these"]),
+];
 /// Trials of a sweep that comes to no end.
 const ENDLESS: u64 = 1_000_000_000_000;
 
@@ -44,6 +45,7 @@ pub async fn run(
     let mut suite = Suite { options, began, measured };
     for workers in &options.workers {
         suite.shards(*workers).await?;
+        suite.small_cells(*workers).await?;
         suite.idle(*workers).await?;
         suite.latency(*workers).await?;
     }
@@ -59,21 +61,26 @@ struct Suite<'a> {
 }
 
 /// A sweep of one cell.
-fn sweep(trials: u64) -> String {
+fn one_cell(trials: u64) -> String {
+    sweep("{alpha: [1], eta: [0.1], batch_size: [1]}", trials)
+}
+
+/// A sweep of a million cells.
+fn small_cells(trials: u64) -> String {
+    let axis = |from| format!("{{from: {from}, to: {}, points: 100, spacing: log}}", 4.0 * from);
+    sweep(&format!("{{alpha: {}, beta: {}, eta: {}, batch_size: [1]}}", axis(1.0), axis(1.0), axis(0.01)), trials)
+}
+
+fn sweep(grid: &str, trials: u64) -> String {
     format!(
         "name: load\nseed: 1\nlandscape: {{kind: quadratic, eigenvalues: [1.0]}}\ndomain: {{kind: sublevel, depth: 0.5}}\n\
-         dynamics: {{kind: gaussian-sgd, covariance: hessian}}\n\
-         grid: {{alpha: [1], eta: [0.1], batch_size: [1]}}\ntrials: {trials}\nmax_steps: 1_000_000\n"
+         dynamics: {{kind: gaussian-sgd, covariance: hessian}}\ngrid: {grid}\ntrials: {trials}\nmax_steps: 1_000_000\n"
     )
 }
 
 impl Suite<'_> {
-    fn stage(&self, trials: u64) -> Result<(Stage, Arc<CellTable>), LoadError> {
-        let text = sweep(trials);
-        let parsed =
-            Sweep::parse(&text, Path::new("sweep.yaml")).map_err(|error| LoadError::Worker(error.to_string()))?;
-        let cells = Arc::new(CellTable::new(parsed.cells()));
-        Ok((Stage::new(&text, program("taugrid-coordinator")?, self.options.tls)?, cells))
+    fn stage(&self, sweep: &str) -> Result<Stage, LoadError> {
+        Stage::new(sweep, program("taugrid-coordinator")?, self.options.tls)
     }
 
     fn add(&mut self, name: &'static str, workers: usize, value: f64, unit: &'static str) {
@@ -83,37 +90,55 @@ impl Suite<'_> {
     /// As many shards as the coordinator can give and take: each worker ends its leases as they come.
     async fn shards(&mut self, workers: usize) -> Result<(), LoadError> {
         (self.began)(&format!("shards of no work, {workers} workers"));
-        let (stage, cells) = self.stage(ENDLESS)?;
-        let coordinator = stage.start().await?;
-        // A second a trial: the smallest shards that there are.
+        // A second a trial: the smallest shards that there are of one cell, and so one at a time.
         let manner = Manner::at_once(Duration::from_secs(1));
-        let crowd = Crowd::gather(coordinator.target(), workers, &manner, &cells, None).await?;
+        let taken = self.flood(&one_cell(ENDLESS), workers, &manner).await?;
+        self.add("shards, one at a time", workers, taken.leases / taken.seconds, "1/s");
+        self.add("rows of those shards, durable", workers, taken.rows / taken.seconds, "1/s");
+        self.add("coordinator's processor time a shard", workers, 1e6 * taken.cpu / taken.leases.max(1.0), "µs");
+        self.add("coordinator's memory", workers, taken.resident / 1e6, "MB");
+        Ok(())
+    }
+
+    /// The same with a million small cells: a node is given many of them, and ends many together.
+    async fn small_cells(&mut self, workers: usize) -> Result<(), LoadError> {
+        for (trials, [shards, cpu]) in SMALL_CELLS {
+            (self.began)(&format!("a million cells of {trials} trials, {workers} workers"));
+            let manner = Manner::at_once(Duration::from_micros(10)).with_threads(16);
+            let taken = self.flood(&small_cells(trials), workers, &manner).await?;
+            self.add(shards, workers, taken.leases / taken.seconds, "1/s");
+            self.add(cpu, workers, 1e6 * taken.cpu / taken.leases.max(1.0), "µs");
+        }
+        Ok(())
+    }
+
+    async fn flood(&mut self, sweep: &str, workers: usize, manner: &Manner) -> Result<Taken, LoadError> {
+        let stage = self.stage(sweep)?;
+        let coordinator = stage.start().await?;
+        let crowd = Crowd::gather(coordinator.target(), workers, manner, None).await?;
         // Until what shards cost is learnt.
         sleep(self.options.time / 4).await;
         let window = Window::open(&coordinator, &crowd.tally)?;
         sleep(self.options.time).await;
         let taken = window.close(&coordinator, &crowd.tally)?;
-        self.add("shards", workers, taken.leases / taken.seconds, "1/s");
-        self.add("rows of those shards, durable", workers, taken.rows / taken.seconds, "1/s");
-        self.add("coordinator's processor time a shard", workers, 1e6 * taken.cpu / taken.leases.max(1.0), "µs");
-        self.add("coordinator's memory", workers, taken.resident / 1e6, "MB");
         drop(crowd);
-        coordinator.kill().await
+        coordinator.kill().await?;
+        Ok(taken)
     }
 
     /// What workers take that have nothing to do.
     async fn idle(&mut self, workers: usize) -> Result<(), LoadError> {
         (self.began)(&format!("{workers} idle workers"));
-        let (stage, cells) = self.stage(1)?;
+        let stage = self.stage(&one_cell(1))?;
         let coordinator = stage.start().await?;
         let keeps = Manner::idle();
         // Who comes first has the only trial, and the others wait.
-        let first = Crowd::gather(coordinator.target(), 1, &keeps, &cells, None).await?;
+        let first = Crowd::gather(coordinator.target(), 1, &keeps, None).await?;
         sleep(Duration::from_millis(500)).await;
         let before = coordinator.usage()?;
         let began = Instant::now();
         let others = Manner { first_identity: 2, ..keeps };
-        let crowd = Crowd::gather(coordinator.target(), workers, &others, &cells, None).await?;
+        let crowd = Crowd::gather(coordinator.target(), workers, &others, None).await?;
         self.add("workers that come", workers, workers as f64 / began.elapsed().as_secs_f64(), "1/s");
         // A heartbeat of each, and then a while of nothing else.
         sleep(Duration::from_secs(3)).await;
@@ -131,12 +156,12 @@ impl Suite<'_> {
     /// From the end of a lease to the next one.
     async fn latency(&mut self, workers: usize) -> Result<(), LoadError> {
         (self.began)(&format!("leases to {workers} workers, {PACED} a second in all"));
-        let (stage, cells) = self.stage(ENDLESS)?;
+        let stage = self.stage(&one_cell(ENDLESS))?;
         let coordinator = stage.start().await?;
         let pace = Duration::from_secs_f64(workers as f64 / PACED);
         let manner = Manner::paced(pace, Duration::from_secs(1));
         let (sender, mut latencies) = mpsc::unbounded_channel();
-        let crowd = Crowd::gather(coordinator.target(), workers, &manner, &cells, Some(sender)).await?;
+        let crowd = Crowd::gather(coordinator.target(), workers, &manner, Some(sender)).await?;
         // Until all of them have come to their pace.
         sleep(2 * pace + Duration::from_secs(1)).await;
         while latencies.try_recv().is_ok() {}
@@ -162,11 +187,11 @@ impl Suite<'_> {
     async fn rows(&mut self) -> Result<(), LoadError> {
         const WORKERS: usize = 2;
         (self.began)("rows into Parquet");
-        let (stage, cells) = self.stage(ROWS)?;
+        let stage = self.stage(&one_cell(ROWS))?;
         let coordinator = stage.start().await?;
         let manner = Manner::at_once(Duration::from_micros(10));
         let began = Instant::now();
-        let crowd = Crowd::gather(coordinator.target(), WORKERS, &manner, &cells, None).await?;
+        let crowd = Crowd::gather(coordinator.target(), WORKERS, &manner, None).await?;
         let cpu_before = coordinator.usage()?.cpu;
         let mut cpu = cpu_before;
         while crowd.tally.durable.load(Ordering::Relaxed) < ROWS {
@@ -186,8 +211,7 @@ impl Suite<'_> {
     /// What a queue of trials takes that have not begun.
     async fn queue(&mut self) -> Result<(), LoadError> {
         (self.began)("a billion trials in the queue");
-        let (small, _) = self.stage(1)?;
-        let (large, _) = self.stage(1_000_000_000)?;
+        let (small, large) = (self.stage(&one_cell(1))?, self.stage(&one_cell(1_000_000_000))?);
         let (small, large) = (small.start().await?, large.start().await?);
         sleep(Duration::from_millis(500)).await;
         let more = large.usage()?.resident as f64 - small.usage()?.resident as f64;
@@ -201,10 +225,10 @@ impl Suite<'_> {
         (self.began)("kills");
         let (mut worker, mut ready, mut at_work) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..TIMES {
-            let (stage, cells) = self.stage(16)?;
-            worker.push(recovery::of_a_worker(&stage, &cells).await?);
-            let (stage, cells) = self.stage(ENDLESS)?;
-            let (answers, leases) = recovery::of_a_coordinator(&stage, &cells, 4).await?;
+            let stage = self.stage(&one_cell(16))?;
+            worker.push(recovery::of_a_worker(&stage).await?);
+            let stage = self.stage(&one_cell(ENDLESS))?;
+            let (answers, leases) = recovery::of_a_coordinator(&stage, 4).await?;
             ready.push(answers);
             at_work.push(leases);
         }

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use taugrid_process::connect::Target;
-use taugrid_results::{CellKey, CellTable, Outcome, Row, TrialRecord, encode_ipc, to_batch};
+use taugrid_results::{CellKey, Outcome, Row, TrialRecord};
+use taugrid_wire::batch::{Batched, Gathering};
+use taugrid_wire::rows::to_wire;
 use taugrid_wire::v1::{
     CoordinatorMessage, Goodbye, Heartbeat, Hello, Lease, LeaseDone, Ready, Results, Returned, Trials, WorkerMessage,
     coordinator_message, dispatch_client::DispatchClient, worker_message::Kind,
@@ -46,6 +48,11 @@ impl Manner {
         Self { threads: 1, claimed, pace: Duration::ZERO, at_first: 0, gives_back: true, first_identity: 1 }
     }
 
+    /// As [`Self::at_once`], with so many threads.
+    pub(crate) fn with_threads(self, threads: u32) -> Self {
+        Self { threads, ..self }
+    }
+
     /// Ends a lease every `pace`.
     pub(crate) fn paced(pace: Duration, claimed: Duration) -> Self {
         Self { pace, at_first: 8, ..Self::at_once(claimed) }
@@ -76,7 +83,6 @@ pub(crate) type Latencies = mpsc::UnboundedSender<u32>;
 pub(crate) struct Worker {
     pub(crate) index: usize,
     pub(crate) manner: Manner,
-    pub(crate) cells: Arc<CellTable>,
     pub(crate) tally: Arc<Tally>,
     pub(crate) latencies: Option<Latencies>,
 }
@@ -90,57 +96,70 @@ struct Stream {
     next: u64,
 }
 
+/// What a worker works on.
+#[derive(Default)]
+struct Desk {
+    /// Leases, one after another, and when they end.
+    held: VecDeque<(Instant, Lease)>,
+    begun: u64,
+    /// The last end that no lease has followed.
+    ended: Option<Instant>,
+}
+
 impl Worker {
     pub(crate) async fn run(self, target: Target, leave: CancellationToken) -> Result<(), LoadError> {
         let mut stream = self.attach(&target).await?;
+        let mut desk = Desk::default();
         let mut beats = tokio::time::interval(Duration::from_secs(2));
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // Of leases that are worked on, one after another: when they end.
-        let mut held: VecDeque<(Instant, Lease)> = VecDeque::new();
-        // The last end that no lease has followed.
-        let mut ended: Option<Instant> = None;
-        let mut begun = 0;
         loop {
-            let due = held.front().map(|(due, _)| *due);
+            let due = desk.held.front().map(|(due, _)| *due);
             tokio::select! {
                 biased;
                 () = leave.cancelled() => {
                     // Whoever hangs up at once is not read to the end: the stream's end says it too.
-                    let _ = stream.outgoing.send(message(Kind::Goodbye(Goodbye { reason: "enough".to_owned() }))).await;
+                    let _ = stream.say([Kind::Goodbye(Goodbye { reason: "enough".to_owned() })]).await;
                     return Ok(());
                 }
-                message = stream.incoming.message() => match message.map_err(broken)?.and_then(|message| message.kind) {
-                    None | Some(coordinator_message::Kind::Farewell(_)) => return Ok(()),
-                    Some(coordinator_message::Kind::Lease(lease)) => {
-                        self.tally.leases.fetch_add(1, Ordering::Relaxed);
-                        if let (Some(end), Some(latencies)) = (ended.take(), &self.latencies) {
-                            let _ = latencies.send(u32::try_from(end.elapsed().as_micros()).unwrap_or(u32::MAX));
+                message = stream.incoming.message() => {
+                    let Some(message) = message.map_err(broken)? else { return Ok(()) };
+                    for kind in message.parts().into_iter().filter_map(|part| part.kind) {
+                        match kind {
+                            coordinator_message::Kind::Farewell(_) => return Ok(()),
+                            coordinator_message::Kind::Lease(lease) => self.begin(&mut desk, lease),
+                            coordinator_message::Kind::Ack(ack) => stream.acknowledged(ack.sequence, &self.tally),
+                            coordinator_message::Kind::Recall(recall) => {
+                                let returned = self.give_back(&mut desk.held, recall.lease, recall.most);
+                                stream.say([Kind::Returned(returned)]).await?;
+                            }
+                            _ => {}
                         }
-                        let after = held.back().map_or_else(Instant::now, |(due, _)| *due);
-                        begun += 1;
-                        let pace = if begun > self.manner.at_first { self.manner.pace } else { Duration::ZERO };
-                        held.push_back((after + pace, lease));
                     }
-                    Some(coordinator_message::Kind::Ack(ack)) => stream.acknowledged(ack.sequence, &self.tally),
-                    Some(coordinator_message::Kind::Recall(recall)) => {
-                        let returned = self.give_back(&mut held, recall.lease, recall.most);
-                        stream.say(Kind::Returned(returned)).await?;
-                    }
-                    Some(_) => {}
-                },
+                }
                 () = until(due), if due.is_some() => {
                     let now = Instant::now();
                     let mut done = Vec::new();
-                    while let Some((_, lease)) = held.pop_front_if(|(due, _)| *due <= now) {
+                    while let Some((_, lease)) = desk.held.pop_front_if(|(due, _)| *due <= now) {
                         done.push(lease);
                     }
                     // Before it is told: the answer may be here before the telling is over.
-                    ended = Some(now);
+                    desk.ended = Some(now);
                     self.finish(&mut stream, &done).await?;
                 }
-                _ = beats.tick() => stream.say(Kind::Heartbeat(Heartbeat {})).await?,
+                _ = beats.tick() => stream.say([Kind::Heartbeat(Heartbeat {})]).await?,
             }
         }
+    }
+
+    fn begin(&self, desk: &mut Desk, lease: Lease) {
+        self.tally.leases.fetch_add(1, Ordering::Relaxed);
+        if let (Some(end), Some(latencies)) = (desk.ended.take(), &self.latencies) {
+            let _ = latencies.send(u32::try_from(end.elapsed().as_micros()).unwrap_or(u32::MAX));
+        }
+        let after = desk.held.back().map_or_else(Instant::now, |(due, _)| *due);
+        desk.begun += 1;
+        let pace = if desk.begun > self.manner.at_first { self.manner.pace } else { Duration::ZERO };
+        desk.held.push_back((after + pace, lease));
     }
 
     async fn attach(&self, target: &Target) -> Result<Stream, LoadError> {
@@ -164,11 +183,11 @@ impl Worker {
         }
         self.tally.welcomed.fetch_add(1, Ordering::Relaxed);
         let stream = Stream { outgoing, incoming, sent: VecDeque::new(), next: 0 };
-        stream.say(Kind::Ready(Ready { held: Vec::new() })).await?;
+        stream.say([Kind::Ready(Ready { held: Vec::new() })]).await?;
         Ok(stream)
     }
 
-    /// Sends all rows of these leases in one message, and then their ends.
+    /// Sends all rows of these leases, and then their ends.
     async fn finish(&self, stream: &mut Stream, done: &[Lease]) -> Result<(), LoadError> {
         let mut rows: Vec<Row> = Vec::new();
         for lease in done {
@@ -177,21 +196,14 @@ impl Worker {
             rows.extend(trials.map(|trial| Row { cell: key, record: record(trial) }));
         }
         rows.sort_by_key(Row::position);
-        for rows in rows.chunks(MOST_ROWS) {
-            let encoded = to_batch(rows, &self.cells).map_err(|error| LoadError::Worker(error.to_string()))?;
-            let arrow_ipc = encode_ipc(&encoded).map_err(|error| LoadError::Worker(error.to_string()))?;
-            stream.next += 1;
-            stream.sent.push_back((stream.next, rows.len() as u64));
-            stream
-                .say(Kind::Results(Results { sequence: stream.next, arrow_ipc: arrow_ipc.into(), grants: Vec::new() }))
-                .await?;
-        }
-        for lease in done {
+        let results = rows.chunks(MOST_ROWS).map(|rows| Kind::Results(stream.letter(rows)));
+        let ends = done.iter().map(|lease| {
             let busy = self.manner.claimed.saturating_mul(u32::try_from(lease.trials).unwrap_or(u32::MAX));
             let busy_nanos = u64::try_from(busy.as_nanos()).unwrap_or(u64::MAX);
-            stream.say(Kind::LeaseDone(LeaseDone { lease: lease.lease, busy_nanos })).await?;
-        }
-        Ok(())
+            Kind::LeaseDone(LeaseDone { lease: lease.lease, busy_nanos })
+        });
+        let words: Vec<_> = results.chain(ends).collect();
+        stream.say(words).await
     }
 
     /// The last trials of a lease that has not ended, up to `most`.
@@ -207,8 +219,28 @@ impl Worker {
 }
 
 impl Stream {
-    async fn say(&self, kind: Kind) -> Result<(), LoadError> {
-        self.outgoing.send(message(kind)).await.map_err(|_| LoadError::Worker("the stream is closed".to_owned()))
+    /// Says these, together.
+    async fn say(&self, kinds: impl IntoIterator<Item = Kind>) -> Result<(), LoadError> {
+        let mut gathering = Gathering::default();
+        for kind in kinds {
+            gathering.push(message(kind));
+            if gathering.is_full() {
+                self.send(std::mem::take(&mut gathering)).await?;
+            }
+        }
+        self.send(gathering).await
+    }
+
+    async fn send(&self, gathering: Gathering<WorkerMessage>) -> Result<(), LoadError> {
+        let Some(message) = gathering.finish() else { return Ok(()) };
+        self.outgoing.send(message).await.map_err(|_| LoadError::Worker("the stream is closed".to_owned()))
+    }
+
+    /// A message of rows, kept in mind until it is acknowledged.
+    fn letter(&mut self, rows: &[Row]) -> Results {
+        self.next += 1;
+        self.sent.push_back((self.next, rows.len() as u64));
+        Results { sequence: self.next, rows: to_wire(rows), grants: Vec::new() }
     }
 
     fn acknowledged(&mut self, sequence: u64, tally: &Tally) {

@@ -3,9 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use taugrid_results::{
-    CellTable, Dataset, Outcome, Row, TrialRecord, coverage_of, decode_ipc, encode_ipc, from_batch, to_batch,
-};
+use taugrid_results::{CellTable, Dataset, Outcome, Row, TrialRecord, coverage_of, from_batch, to_batch};
 use taugrid_sweep::{Cell, Sweep};
 
 const SWEEP: &str = "\
@@ -60,15 +58,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let batches: Vec<_> = parts.iter().map(|rows| to_batch(rows, &table)).collect::<Result<_, _>>()?;
     report("to_batch", total, start);
     let start = Instant::now();
-    let messages: Vec<_> = batches.iter().map(encode_ipc).collect::<Result<_, _>>()?;
-    report("encode_ipc", total, start);
-    let bytes: usize = messages.iter().map(Vec::len).sum();
-    println!("{:<28} {:>9.1} bytes a row", "", bytes as f64 / total as f64);
-    let start = Instant::now();
-    let decoded: Vec<_> = messages.iter().map(|bytes| decode_ipc(bytes)).collect::<Result<_, _>>()?;
-    report("decode_ipc", total, start);
-    let start = Instant::now();
-    for batch in &decoded {
+    for batch in &batches {
         std::hint::black_box(from_batch(batch, &table)?);
     }
     report("from_batch", total, start);
@@ -77,7 +67,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         std::hint::black_box(coverage_of(rows));
     }
     report("coverage_of", total, start);
-    drop((batches, messages, decoded));
+    drop(batches);
 
     let start = Instant::now();
     let mut bytes = 0;

@@ -4,7 +4,6 @@ use taugrid_escape::walk::TrialRecord;
 use taugrid_sweep::CellKey;
 
 use crate::batch::RowError;
-use crate::ipc::IpcError;
 use crate::manifest::FormatVersion;
 use crate::rows::Row;
 use crate::store::StoreError;
@@ -93,9 +92,6 @@ pub enum DatasetError {
     /// A file could not be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A batch could not be encoded.
-    #[error(transparent)]
-    Ipc(#[from] IpcError),
     /// A table could not be encoded.
     #[error("{file} cannot be encoded: {why}")]
     Encode {

@@ -5,7 +5,6 @@
 //! | `schema` | the columns of `trials/` |
 //! | `rows` | a row, and the table of cells |
 //! | `batch` | rows ⇄ Arrow record batches, every value checked |
-//! | `ipc` | record batches on the wire |
 //! | `coverage` | which trials a set of rows holds |
 //! | `store` | files written whole and durably: a folder, memory, and one that fails on demand |
 //! | `part` | one Parquet file of `trials/` |
@@ -30,7 +29,6 @@ mod compact;
 pub mod coverage;
 mod dataset;
 mod error;
-pub mod ipc;
 mod journal;
 pub mod location;
 mod lock;
@@ -58,7 +56,6 @@ pub use compact::CompactReport;
 pub use coverage::{Coverage, Ranges, coverage_of};
 pub use dataset::Dataset;
 pub use error::DatasetError;
-pub use ipc::{IpcError, decode_ipc, encode_ipc};
 pub use location::{Location, LocationError};
 pub use lock::{LockError, Lost, WriterLock};
 pub use manifest::{FormatVersion, Manifest};

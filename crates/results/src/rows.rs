@@ -1,5 +1,7 @@
 //! One row of `trials/`, and the table of cells that says what its key means.
 
+use std::collections::HashMap;
+
 use taugrid_escape::walk::TrialRecord;
 use taugrid_sweep::{Cell, CellKey};
 
@@ -39,6 +41,7 @@ pub(crate) fn same_float(a: f64, b: f64) -> bool {
 #[derive(Debug, Clone, Default)]
 pub struct CellTable {
     cells: Vec<Cell>,
+    places: HashMap<CellKey, usize>,
     /// The keys as text, so that writing rows formats none.
     names: Vec<String>,
 }
@@ -50,7 +53,8 @@ impl CellTable {
         cells.sort_by_key(|cell| cell.key);
         cells.dedup_by_key(|cell| cell.key);
         let names = cells.iter().map(|cell| cell.key.to_string()).collect();
-        Self { cells, names }
+        let places = cells.iter().enumerate().map(|(place, cell)| (cell.key, place)).collect();
+        Self { cells, places, names }
     }
 
     /// The cell of this key.
@@ -74,7 +78,7 @@ impl CellTable {
     }
 
     pub(crate) fn index(&self, key: CellKey) -> Option<usize> {
-        self.cells.binary_search_by_key(&key, |cell| cell.key).ok()
+        self.places.get(&key).copied()
     }
 
     pub(crate) fn at(&self, index: usize) -> (&Cell, &str) {

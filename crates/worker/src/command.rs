@@ -132,8 +132,6 @@ fn explain(error: &WorkerError) -> Failure {
         WorkerError::Connect(connect) => Failure { exit: connect.exit(), message: error.to_string() },
         WorkerError::Incompatible(_) | WorkerError::OtherSweep(_) => Failure::usage(error),
         WorkerError::Broken(_) => Failure::interrupted(error),
-        WorkerError::Protocol(_) | WorkerError::Rows(_) | WorkerError::Spill(_) | WorkerError::Threads(_) => {
-            Failure::internal(error)
-        }
+        WorkerError::Protocol(_) | WorkerError::Spill(_) | WorkerError::Threads(_) => Failure::internal(error),
     }
 }

@@ -3,8 +3,6 @@
 use taugrid_process::connect::ConnectError;
 use tonic::Code;
 
-use crate::outbox::EncodeError;
-
 /// Why a worker could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
@@ -23,9 +21,6 @@ pub enum WorkerError {
     /// One end said something that cannot be right.
     #[error("the conversation with the coordinator went wrong: {0}")]
     Protocol(String),
-    /// Rows could not be encoded.
-    #[error(transparent)]
-    Rows(#[from] EncodeError),
     /// Rows that were spilled cannot be read back.
     #[error("spilled rows cannot be read back, and their trials will be run again: {0}")]
     Spill(std::io::Error),

@@ -33,14 +33,11 @@ pub fn hear(physics: &Physics, messages: Vec<CoordinatorMessage>) -> Result<(), 
     desk.hello(&options);
     desk.settle_in(Setup::new(physics.sweep_id(), physics.clone(), None)?);
     desk.open()?;
-    for kind in messages.into_iter().filter_map(|message| message.kind) {
-        match kind {
-            Kind::Welcome(welcome) => open_again(&mut desk, &welcome, &options)?,
-            kind => {
-                if desk.hear(kind)?.is_some() {
-                    break;
-                }
-            }
+    for message in messages {
+        if let Some(Kind::Welcome(welcome)) = &message.kind {
+            open_again(&mut desk, welcome, &options)?;
+        } else if desk.hear(message)?.is_some() {
+            break;
         }
         speak(&mut desk)?;
     }

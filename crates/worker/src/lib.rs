@@ -40,5 +40,4 @@ mod spill;
 mod threads;
 
 pub use life::{Ending, Options, WorkerError, run, run_on};
-pub use outbox::EncodeError;
 pub use threads::Threads;

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use taugrid_results::{TrialCheckpoint, encode_checkpoints};
 use taugrid_wire::v1::{Checkpoints, worker_message::Kind};
-use taugrid_wire::{CHECKPOINT_BATCH_BYTES, MAX_MESSAGE_BYTES};
+use taugrid_wire::{CHECKPOINT_BATCH_BYTES, MAX_SINGLE_BYTES};
 use tracing::warn;
 
 use crate::outbox::Sealed;
@@ -54,7 +54,7 @@ impl Line {
         let (mut batch, mut bytes) = (Vec::new(), 0);
         for checkpoint in checkpoints {
             let size = checkpoint.state.len() + CHECKPOINT_OVERHEAD;
-            if size + CHECKPOINT_OVERHEAD > MAX_MESSAGE_BYTES {
+            if size + CHECKPOINT_OVERHEAD > MAX_SINGLE_BYTES {
                 if !self.warned {
                     warn!(
                         "a trial's state of {} bytes is too large for a message: such trials begin anew elsewhere",
@@ -122,7 +122,7 @@ mod tests {
     fn shown(line: &mut Line) -> Vec<Vec<u64>> {
         let batch = |item| {
             let Item::Word(Kind::Checkpoints(checkpoints)) = item else { panic!("checkpoints") };
-            assert!(checkpoints.batch.len() <= MAX_MESSAGE_BYTES);
+            assert!(checkpoints.batch.len() <= MAX_SINGLE_BYTES);
             decode_checkpoints(&checkpoints.batch).expect("our own").iter().map(|one| one.trial).collect()
         };
         std::iter::from_fn(|| line.pop()).map(batch).collect()
@@ -134,7 +134,7 @@ mod tests {
         line.show(states(&[]));
         assert!(line.is_empty());
         let half = CHECKPOINT_BATCH_BYTES / 2 - CHECKPOINT_OVERHEAD;
-        line.show(states(&[half, half, half, CHECKPOINT_BATCH_BYTES + 1, MAX_MESSAGE_BYTES, 1, 1]));
+        line.show(states(&[half, half, half, CHECKPOINT_BATCH_BYTES + 1, MAX_SINGLE_BYTES, 1, 1]));
         assert_eq!(shown(&mut line), [vec![0, 1], vec![2], vec![3], vec![5, 6]]);
     }
 

@@ -1,31 +1,21 @@
 //! Rows on their way: gathered into batches, kept until acknowledged, in memory or, beyond what that is to hold, in files.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
 
 use bytes::Bytes;
 use prost::Message;
-use taugrid_results::{Cell, CellKey, CellTable, IpcError, Row, RowError, encode_ipc, to_batch};
-use taugrid_wire::v1::Results;
+use taugrid_results::Row;
+use taugrid_wire::rows::to_wire;
+use taugrid_wire::v1::{CellRows, Results};
 use tracing::warn;
 
 use crate::spill::{self, Spill};
 
 /// So many rows make a message at once; far below the largest message.
 pub(crate) const ROWS_OF_A_MESSAGE: usize = 1 << 14;
-
-/// Why rows could not be made into a message.
-#[derive(Debug, thiserror::Error)]
-pub enum EncodeError {
-    /// A row has no place in the schema.
-    #[error(transparent)]
-    Row(#[from] RowError),
-    /// The batch could not be encoded.
-    #[error(transparent)]
-    Ipc(#[from] IpcError),
-}
 
 /// Finished rows that are not known to be durable.
 pub(crate) struct Outbox {
@@ -56,7 +46,8 @@ struct Letter {
 }
 
 enum Place {
-    Memory(Bytes),
+    /// The rows, and how many bytes they take.
+    Memory(Vec<CellRows>, usize),
     File(PathBuf),
 }
 
@@ -113,16 +104,10 @@ impl Outbox {
         self.stuck
     }
 
-    /// Makes a message of rows that wait, if any do; `setup` is the sweep and its cells. It is kept until
-    /// [`Self::acknowledge`].
-    pub(crate) fn seal(
-        &mut self,
-        sweep: &str,
-        cells: &HashMap<CellKey, Cell>,
-        stream: u64,
-    ) -> Result<Option<Sealed>, EncodeError> {
+    /// Makes a message of rows that wait, if any do. It is kept until [`Self::acknowledge`].
+    pub(crate) fn seal(&mut self, sweep: &str, stream: u64) -> Option<Sealed> {
         if self.rows == 0 {
-            return Ok(None);
+            return None;
         }
         let mut rows = Vec::new();
         let (mut grants, mut foreign) = (BTreeSet::new(), BTreeSet::new());
@@ -142,20 +127,19 @@ impl Outbox {
             }
         }
         self.rows -= rows.len();
-        let theirs: BTreeSet<CellKey> = rows.iter().map(|row| row.cell).collect();
-        let table = CellTable::new(theirs.iter().filter_map(|key| cells.get(key).copied()));
-        let arrow_ipc = Bytes::from(encode_ipc(&to_batch(&rows, &table)?)?);
+        rows.sort_unstable_by_key(Row::position);
         self.last_sequence += 1;
         let sequence = self.last_sequence;
         let grants: Vec<_> = grants.into_iter().collect();
-        let place = self.find_place(sweep, sequence, arrow_ipc, &grants);
+        let place = self.find_place(sweep, sequence, to_wire(&rows), &grants);
         self.letters.insert(sequence, Letter { grants, place });
-        Ok(Some(Sealed { sequence, grants: foreign.into_iter().collect() }))
+        Some(Sealed { sequence, grants: foreign.into_iter().collect() })
     }
 
-    fn find_place(&mut self, sweep: &str, sequence: u64, arrow_ipc: Bytes, grants: &[Bytes]) -> Place {
-        if self.memory + arrow_ipc.len() > self.most_memory {
-            let message = Results { sequence, arrow_ipc: arrow_ipc.clone(), grants: grants.to_vec() };
+    fn find_place(&mut self, sweep: &str, sequence: u64, rows: Vec<CellRows>, grants: &[Bytes]) -> Place {
+        let message = Results { sequence, rows, grants: grants.to_vec() };
+        let bytes = message.encoded_len();
+        if self.memory + bytes > self.most_memory {
             // Written from an async task: a message is small, and the heart beats on another.
             match self.spill.write(sweep, &file_name(sequence), &message.encode_to_vec(), false) {
                 Ok(path) => {
@@ -169,8 +153,8 @@ impl Outbox {
                 Err(_) => {}
             }
         }
-        self.memory += arrow_ipc.len();
-        Place::Memory(arrow_ipc)
+        self.memory += bytes;
+        Place::Memory(message.rows, bytes)
     }
 
     /// The rows of a message, with its grants; `None` once it is acknowledged.
@@ -180,11 +164,11 @@ impl Outbox {
     pub(crate) fn read(&self, sequence: u64) -> io::Result<Option<Results>> {
         let Some(letter) = self.letters.get(&sequence) else { return Ok(None) };
         let grants = letter.grants.clone();
-        let arrow_ipc = match &letter.place {
-            Place::Memory(bytes) => bytes.clone(),
-            Place::File(path) => read(path)?.arrow_ipc,
+        let rows = match &letter.place {
+            Place::Memory(rows, _) => rows.clone(),
+            Place::File(path) => read(path)?.rows,
         };
-        Ok(Some(Results { sequence, arrow_ipc, grants }))
+        Ok(Some(Results { sequence, rows, grants }))
     }
 
     /// The numbers of all messages that are not acknowledged, in order.
@@ -195,7 +179,7 @@ impl Outbox {
     /// The rows of message `sequence` are durable.
     pub(crate) fn acknowledge(&mut self, sequence: u64) {
         match self.letters.remove(&sequence).map(|letter| letter.place) {
-            Some(Place::Memory(bytes)) => self.memory -= bytes.len(),
+            Some(Place::Memory(_, bytes)) => self.memory -= bytes,
             Some(Place::File(path)) => spill::remove(&path),
             None => {}
         }
@@ -216,8 +200,8 @@ impl Outbox {
     /// Writes what is in memory to files, for the next worker. What cannot be written is lost.
     pub(crate) fn bequeath(&mut self, sweep: &str) -> io::Result<()> {
         for (&sequence, letter) in &mut self.letters {
-            if let Place::Memory(bytes) = &letter.place {
-                let message = Results { sequence, arrow_ipc: bytes.clone(), grants: letter.grants.clone() };
+            if let Place::Memory(rows, _) = &letter.place {
+                let message = Results { sequence, rows: rows.clone(), grants: letter.grants.clone() };
                 letter.place =
                     Place::File(self.spill.write(sweep, &file_name(sequence), &message.encode_to_vec(), true)?);
             }

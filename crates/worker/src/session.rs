@@ -178,9 +178,9 @@ async fn converse(
                     permit.send(message);
                 }
             }
-            message = hear(incoming) => match message? {
-                Some(kind) => {
-                    if let Some(farewell) = desk.hear(kind)? {
+            message = incoming.message() => match message.map_err(WorkerError::Broken)? {
+                Some(message) => {
+                    if let Some(farewell) = desk.hear(message)? {
                         return Ok(Parting::Farewell(farewell));
                     }
                 }
@@ -214,7 +214,8 @@ async fn open(
 ) -> Result<(Option<coordinator_message::Kind>, Streaming<CoordinatorMessage>), WorkerError> {
     let answer = client.attach(ReceiverStream::new(outgoing)).await.map_err(WorkerError::Broken)?;
     let mut incoming = answer.into_inner();
-    Ok((hear(&mut incoming).await?, incoming))
+    let first = incoming.message().await.map_err(WorkerError::Broken)?;
+    Ok((first.and_then(|message| message.kind), incoming))
 }
 
 fn closed() -> WorkerError {
@@ -224,16 +225,4 @@ fn closed() -> WorkerError {
 async fn say(outgoing: &mpsc::Sender<WorkerMessage>, kind: Kind) -> Result<(), WorkerError> {
     let message = WorkerMessage { kind: Some(kind) };
     outgoing.send(message).await.map_err(|_| WorkerError::broken("the stream is closed"))
-}
-
-/// What the coordinator says next; `None` once it has closed the stream in order.
-async fn hear(incoming: &mut Streaming<CoordinatorMessage>) -> Result<Option<coordinator_message::Kind>, WorkerError> {
-    loop {
-        match incoming.message().await.map_err(WorkerError::Broken)? {
-            Some(CoordinatorMessage { kind: Some(kind) }) => return Ok(Some(kind)),
-            // A kind of a later release, which says nothing to this one.
-            Some(CoordinatorMessage { kind: None }) => {}
-            None => return Ok(None),
-        }
-    }
 }

@@ -34,11 +34,18 @@ pub fn coordinator_message(bytes: &[u8]) -> bool {
                 }
                 physics = read;
             }
-            Some(Kind::Lease(lease)) => lease.cell.iter_mut().for_each(|cell| complete(cell, &physics)),
-            _ => {}
+            kind => complete_leases(kind, &physics),
         }
     }
     fuzzing::hear(&PHYSICS, messages).is_ok()
+}
+
+fn complete_leases(kind: &mut Option<Kind>, physics: &Physics) {
+    match kind {
+        Some(Kind::Lease(lease)) => lease.cell.iter_mut().for_each(|cell| complete(cell, physics)),
+        Some(Kind::Batch(batch)) => batch.messages.iter_mut().for_each(|part| complete_leases(&mut part.kind, physics)),
+        _ => {}
+    }
 }
 
 fn complete(cell: &mut Cell, physics: &Physics) {

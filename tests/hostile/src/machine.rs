@@ -147,7 +147,7 @@ fn event(from: &mut Unstructured<'_>) -> arbitrary::Result<Event> {
             let rows = number(from)? & u64::from(u32::MAX);
             Event::Received { receipt: receipt(from)?, trials, rows, granted }
         }
-        6 => Event::LeaseDone { worker, lease: LeaseId(few(from)?), busy: Duration::from_nanos(number(from)?) },
+        6 => Event::LeasesDone { worker, leases: vec![(LeaseId(few(from)?), Duration::from_nanos(number(from)?))] },
         7 => Event::Returned { worker, lease: LeaseId(few(from)?), trials: ranges(from)?, at: moment(from)? },
         8 => Event::Failed { worker, lease: LeaseId(few(from)?), at: moment(from)? },
         9 => Event::Checkpointed { trials: coverage(from)? },

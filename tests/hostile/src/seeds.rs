@@ -7,10 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use taugrid_coordinator::fuzzing::grant;
 use taugrid_results::store::{MemoryStore, Store};
-use taugrid_results::{
-    CellTable, Dataset, Outcome, Row, TrialCheckpoint, TrialRecord, encode_checkpoints, encode_ipc, to_batch,
-};
+use taugrid_results::{Dataset, Outcome, Row, TrialCheckpoint, TrialRecord, encode_checkpoints};
 use taugrid_sweep::{Artifact, Cell, Physics, Sweep};
+use taugrid_wire::rows::to_wire;
 use taugrid_wire::v1::{
     self, CoordinatorMessage, Trials, WorkerMessage, coordinator_message as coordinator, worker_message as worker,
 };
@@ -131,7 +130,6 @@ fn worker_says(sweep: &Sweep) -> Vec<(&'static str, Vec<worker::Kind>)> {
     use worker::Kind;
     let cells = sweep.cells();
     let first = &cells[..1];
-    let table = CellTable::new(cells.iter().copied());
     let hello = Kind::Hello(v1::Hello {
         protocol: PROTOCOL,
         release: RELEASE.to_owned(),
@@ -142,10 +140,11 @@ fn worker_says(sweep: &Sweep) -> Vec<(&'static str, Vec<worker::Kind>)> {
     });
     let ready = Kind::Ready(v1::Ready::default());
     let results = |sequence, rows: &[Row], grants: Vec<Bytes>| {
-        let batch = to_batch(rows, &table).map_err(|error| error.to_string());
-        let ipc = batch.and_then(|batch| encode_ipc(&batch).map_err(|error| error.to_string()));
-        let arrow_ipc = ipc.unwrap_or_else(|error| panic!("{error}")).into();
-        Kind::Results(v1::Results { sequence, arrow_ipc, grants })
+        Kind::Results(v1::Results { sequence, rows: to_wire(rows), grants })
+    };
+    let batch = |kinds: [Kind; 3]| {
+        let messages = kinds.map(|kind| WorkerMessage { kind: Some(kind) }).into();
+        Kind::Batch(v1::WorkerBatch { messages })
     };
     let granted = |cell: &Cell, first, count| grant(cell.key, &(first..first + count));
     let all = cells.iter().map(|cell| granted(cell, 0, 16)).collect();
@@ -157,13 +156,14 @@ fn worker_says(sweep: &Sweep) -> Vec<(&'static str, Vec<worker::Kind>)> {
         ("all", vec![ready.clone(), results(1, &rows(&cells, 0..16), all)]),
         ("again", vec![hello, results(9, &rows(first, 0..4), vec![granted(&cells[0], 0, 16)]), ready.clone()]),
         ("held", vec![Kind::Ready(v1::Ready { held: vec![held] }), Kind::Returned(returned(1, trials(6, 6)))]),
-        ("checkpoints", vec![ready.clone(), shown]),
+        ("checkpoints", vec![ready.clone(), shown.clone()]),
         (
             "returned",
             vec![ready.clone(), Kind::Returned(returned(1, trials(0, 2))), Kind::Returned(returned(2, vec![]))],
         ),
         ("failed", vec![ready.clone(), Kind::Failed(v1::Failed { lease: 1, detail: "a kernel".to_owned() })]),
-        ("done", vec![ready, Kind::LeaseDone(v1::LeaseDone { lease: 1, busy_nanos: 5 })]),
+        ("done", vec![ready.clone(), Kind::LeaseDone(v1::LeaseDone { lease: 1, busy_nanos: 5 })]),
+        ("batch", vec![batch([ready, results(2, &rows(first, 3..5), vec![granted(&cells[0], 0, 16)]), shown])]),
         ("goodbye", vec![Kind::Goodbye(v1::Goodbye { reason: "asked to stop".to_owned() })]),
     ]
 }
@@ -205,7 +205,15 @@ fn coordinator_says(sweep: &Sweep) -> Vec<(&'static str, Vec<coordinator::Kind>)
         welcome(&crate::seeds::sweep(&text).physics())
     };
     let begun = lease(1, &cells[0], 0, 8);
+    let batch = |kinds: [Kind; 3]| {
+        let messages = kinds.map(|kind| CoordinatorMessage { kind: Some(kind) }).into();
+        Kind::Batch(v1::CoordinatorBatch { messages })
+    };
     vec![
+        (
+            "batch",
+            vec![batch([state(100, 0x13), begun.clone(), recall(1, 2, false)]), Kind::Ack(v1::Ack { sequence: 2 })],
+        ),
         ("lease", vec![begun.clone(), lease(2, &cells[1], 0, 16), recall(1, 3, false), recall(2, u64::MAX, true)]),
         ("checkpoints", vec![state(100, 0x11), state(0, 0x12), begun.clone(), Kind::Ack(v1::Ack { sequence: 1 })]),
         ("adopted", vec![begun, welcome(&physics), adopted, recall(5, 1, true), farewell]),

@@ -11,8 +11,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use taugrid_results::{CellKey, CellTable, Dataset, Ranges, decode_ipc, from_batch};
-use taugrid_wire::v1::{CoordinatorMessage, Trials, WorkerMessage, coordinator_message as coordinator, worker_message};
+use taugrid_results::{CellKey, CellTable, Dataset, Ranges};
+use taugrid_wire::batch::Batched;
+use taugrid_wire::rows::from_wire;
+use taugrid_wire::v1::{
+    CellRows, CoordinatorMessage, Trials, WorkerMessage, coordinator_message as coordinator, worker_message,
+};
 use tracing::debug;
 
 use crate::ear::Ear;
@@ -175,14 +179,17 @@ fn now() -> Duration {
 
 impl Memory {
     fn worker_says(&mut self, identity: u64, message: WorkerMessage) {
-        let Some(kind) = message.kind else { return };
+        message.parts().into_iter().filter_map(|part| part.kind).for_each(|kind| self.worker_says_part(identity, kind));
+    }
+
+    fn worker_says_part(&mut self, identity: u64, kind: worker_message::Kind) {
         match kind {
             worker_message::Kind::Results(results) => {
                 let letter = (identity, results.sequence);
                 if self.letters.contains_key(&letter) {
                     return;
                 }
-                let trials = self.trials(&results.arrow_ipc);
+                let trials = self.trials(&results.rows);
                 for trial in &trials {
                     self.story.finished += 1;
                     if let Some(before) = self.finished.insert(*trial, letter) {
@@ -201,29 +208,37 @@ impl Memory {
     }
 
     fn coordinator_hears(&mut self, number: u64, message: WorkerMessage) {
-        debug!(at = ?now(), connection = number, heard = ?told(&message.kind));
-        let rows = match &message.kind {
-            Some(worker_message::Kind::Results(results)) => self.trials(&results.arrow_ipc),
+        message
+            .parts()
+            .into_iter()
+            .filter_map(|part| part.kind)
+            .for_each(|kind| self.coordinator_hears_part(number, kind));
+    }
+
+    fn coordinator_hears_part(&mut self, number: u64, kind: worker_message::Kind) {
+        debug!(at = ?now(), connection = number, heard = told(&kind));
+        let rows = match &kind {
+            worker_message::Kind::Results(results) => self.trials(&results.rows),
             _ => Vec::new(),
         };
         let Some(connection) = self.connections.get_mut(&number) else { return };
         connection.heard = now();
-        match message.kind {
-            Some(worker_message::Kind::Hello(hello)) => connection.identity = Some(hello.identity),
-            Some(worker_message::Kind::Ready(ready)) => {
+        match kind {
+            worker_message::Kind::Hello(hello) => connection.identity = Some(hello.identity),
+            worker_message::Kind::Ready(ready) => {
                 connection.offered = ready.held.into_iter().map(|held| held.grant.to_vec()).collect();
                 // What it held on a connection that is half open still, it says that it holds now.
                 let identity = connection.identity;
                 let before = self.connections.iter_mut().filter(|(other, _)| **other != number);
                 before.filter(|(_, other)| other.identity == identity).for_each(|(_, other)| other.leases.clear());
             }
-            Some(worker_message::Kind::LeaseDone(done)) => drop(connection.leases.remove(&done.lease)),
-            Some(worker_message::Kind::Returned(returned)) => {
+            worker_message::Kind::LeaseDone(done) => drop(connection.leases.remove(&done.lease)),
+            worker_message::Kind::Returned(returned) => {
                 if let Some((_, left)) = connection.leases.get_mut(&returned.lease) {
                     ranges(&returned.trials).iter().for_each(|range| left.remove(range.clone()));
                 }
             }
-            Some(worker_message::Kind::Goodbye(_)) => connection.leases.clear(),
+            worker_message::Kind::Goodbye(_) => connection.leases.clear(),
             _ => {}
         }
         for trial in rows {
@@ -232,16 +247,24 @@ impl Memory {
     }
 
     fn coordinator_says(&mut self, number: u64, message: CoordinatorMessage) {
-        debug!(at = ?now(), connection = number, said = ?told(&message.kind));
-        match message.kind {
-            Some(coordinator::Kind::Lease(lease)) => {
+        message
+            .parts()
+            .into_iter()
+            .filter_map(|part| part.kind)
+            .for_each(|kind| self.coordinator_says_part(number, kind));
+    }
+
+    fn coordinator_says_part(&mut self, number: u64, kind: coordinator::Kind) {
+        debug!(at = ?now(), connection = number, said = told(&kind));
+        match kind {
+            coordinator::Kind::Lease(lease) => {
                 let cell = CellKey(lease.cell.map_or(0, |cell| cell.key));
                 self.story.leases += 1;
                 self.grants.insert(lease.grant.to_vec(), cell);
                 let trials = ranges(&[Trials { first: lease.first_trial, count: lease.trials }]);
                 self.leases(number, lease.lease, cell, trials);
             }
-            Some(coordinator::Kind::Adopted(adopted)) => {
+            coordinator::Kind::Adopted(adopted) => {
                 let offered = self.connections.get(&number).map(|connection| connection.offered.clone());
                 for lease in adopted.leases {
                     let grant = offered.as_ref().and_then(|offered| offered.get(lease.held as usize));
@@ -254,9 +277,9 @@ impl Memory {
                     }
                 }
             }
-            Some(coordinator::Kind::Ack(ack)) => self.acknowledges(number, ack.sequence),
-            Some(coordinator::Kind::Recall(_)) => self.story.recalls += 1,
-            Some(coordinator::Kind::Checkpoints(_)) => self.story.checkpoints += 1,
+            coordinator::Kind::Ack(ack) => self.acknowledges(number, ack.sequence),
+            coordinator::Kind::Recall(_) => self.story.recalls += 1,
+            coordinator::Kind::Checkpoints(_) => self.story.checkpoints += 1,
             _ => {}
         }
     }
@@ -308,9 +331,8 @@ impl Memory {
         }
     }
 
-    fn trials(&mut self, arrow_ipc: &[u8]) -> Vec<Trial> {
-        let batch = decode_ipc(arrow_ipc).expect("workers send Arrow IPC");
-        let rows = from_batch(&batch, &self.cells).expect("workers send rows of the sweep");
+    fn trials(&mut self, rows: &[CellRows]) -> Vec<Trial> {
+        let rows = from_wire(rows, &self.cells).expect("workers send rows of the sweep");
         rows.iter().map(|row| (row.cell, row.record.trial)).collect()
     }
 
@@ -320,7 +342,7 @@ impl Memory {
 }
 
 /// A message as it is shown: without the bytes in it.
-fn told(kind: &Option<impl Debug>) -> String {
+fn told(kind: &impl Debug) -> String {
     format!("{kind:?}").chars().take(400).collect()
 }
 

@@ -5,37 +5,31 @@ use taugrid_results::{CellKey, Ranges};
 
 use super::Machine;
 use super::cell::count;
+use super::cells::Totals;
+use super::worker::WorkerState;
 
 impl Machine {
     /// What is wrong with the books, if anything is.
     #[doc(hidden)]
     pub fn audit(&self) -> Result<(), String> {
-        let mut outstanding = 0;
+        let mut totals = Totals::default();
         for (key, cell) in self.cells.iter() {
             cell.audit(&self.leased(key)).map_err(|wrong| format!("{key}: {wrong}"))?;
-            outstanding += cell.outstanding();
+            totals += Totals::of(cell);
         }
-        if outstanding != self.cells.outstanding() {
-            return Err(format!("{outstanding} trials are outstanding, not {}", self.cells.outstanding()));
+        if totals != *self.cells.totals() {
+            return Err(format!("all cells have {totals:?}, not {:?}", self.cells.totals()));
         }
-        for (id, lease) in &self.leases {
-            let holder = self.workers.get(&lease.worker);
-            if !holder.is_some_and(|worker| worker.leases.contains(id)) {
-                return Err(format!("{id:?} is held by nobody"));
-            }
+        for (id, lease) in self.workers.values().flat_map(WorkerState::leases) {
             if lease.missing_count() != count(lease.missing()) {
                 return Err(format!("{id:?} lacks {} trials, not {}", count(lease.missing()), lease.missing_count()));
             }
         }
-        let held: usize = self.workers.values().map(|worker| worker.leases.len()).sum();
-        if held != self.leases.len() {
-            return Err(format!("{held} leases are held, and there are {}", self.leases.len()));
-        }
-        Ok(())
+        self.workers.values().try_for_each(WorkerState::audit)
     }
 
     /// The trials of a cell whose rows somebody is to send, by lease.
     fn leased(&self, key: CellKey) -> Vec<&Ranges> {
-        self.leases.values().filter(|lease| lease.cell == key).map(|lease| lease.missing()).collect()
+        self.workers.values().flat_map(|worker| worker.leases_of(key)).map(|(_, lease)| lease.missing()).collect()
     }
 }

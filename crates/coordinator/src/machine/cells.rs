@@ -1,6 +1,8 @@
 //! All cells, and what is known of them together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
+use std::ops::{AddAssign, SubAssign};
+use std::time::Duration;
 
 use taugrid_results::{CellKey, Coverage};
 
@@ -9,13 +11,14 @@ use super::cell::{CellState, Plan, Priority};
 /// The cells of a sweep.
 #[derive(Debug, Default)]
 pub(super) struct Cells {
-    cells: BTreeMap<CellKey, CellState>,
+    /// In the order of their keys.
+    cells: Vec<(CellKey, CellState)>,
+    places: HashMap<CellKey, usize>,
     /// Those with open trials, by what they cost.
     queue: BTreeSet<(Priority, CellKey)>,
     /// Those with trials on probation.
     probation: BTreeSet<CellKey>,
-    /// Trials of all cells whose rows are still to come.
-    outstanding: u64,
+    totals: Totals,
     /// Cells that are to be asked if their trials are enough.
     to_decide: Vec<CellKey>,
     /// Cells that were asked.
@@ -24,41 +27,39 @@ pub(super) struct Cells {
 
 impl Cells {
     pub(super) fn new(plans: impl IntoIterator<Item = (CellKey, Plan)>, done: &Coverage) -> Self {
-        let mut cells = Self::default();
-        for (key, plan) in plans {
-            let received = done.get(&key).cloned().unwrap_or_default();
-            cells.cells.insert(key, CellState::new(plan, received));
-        }
-        cells.outstanding = cells.cells.values().map(CellState::outstanding).sum();
-        let keys: Vec<_> = cells.cells.keys().copied().collect();
-        keys.into_iter().for_each(|key| {
+        let state = |(key, plan)| (key, CellState::new(plan, done.get(&key).cloned().unwrap_or_default()));
+        let mut cells: Vec<_> = plans.into_iter().map(state).collect();
+        cells.sort_by_key(|(key, _)| *key);
+        cells.dedup_by_key(|(key, _)| *key);
+        let mut totals = Totals::default();
+        cells.iter().for_each(|(_, cell)| totals += Totals::of(cell));
+        let places = cells.iter().enumerate().map(|(place, (key, _))| (*key, place)).collect();
+        let mut cells = Self { cells, places, totals, ..Self::default() };
+        cells.keys().into_iter().for_each(|key| {
             cells.change(key, |_| ());
         });
         cells
     }
 
     pub(super) fn get(&self, key: CellKey) -> Option<&CellState> {
-        self.cells.get(&key)
-    }
-
-    pub(super) fn all(&self) -> impl Iterator<Item = &CellState> {
-        self.cells.values()
+        self.places.get(&key).map(|&place| &self.cells[place].1)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (CellKey, &CellState)> {
-        self.cells.iter().map(|(&key, cell)| (key, cell))
+        self.cells.iter().map(|(key, cell)| (*key, cell))
     }
 
     pub(super) fn keys(&self) -> Vec<CellKey> {
-        self.cells.keys().copied().collect()
+        self.cells.iter().map(|(key, _)| *key).collect()
     }
 
     /// Changes a cell, and keeps in step what is known of all of them together.
     pub(super) fn change<T>(&mut self, key: CellKey, change: impl FnOnce(&mut CellState) -> T) -> Option<T> {
-        let cell = self.cells.get_mut(&key)?;
-        let (priority, outstanding) = (cell.priority(), cell.outstanding());
+        let cell = &mut self.cells[*self.places.get(&key)?].1;
+        let priority = cell.priority();
+        self.totals -= Totals::of(cell);
         let result = change(cell);
-        self.outstanding = self.outstanding - outstanding + cell.outstanding();
+        self.totals += Totals::of(cell);
         if priority != cell.priority() || !cell.has_open() {
             self.queue.remove(&(priority, key));
         }
@@ -96,12 +97,12 @@ impl Cells {
     /// The cells that have been found to be complete since, and how many trials each has: are they enough?
     pub(super) fn questions(&mut self) -> Vec<(CellKey, u64)> {
         let keys = std::mem::take(&mut self.to_decide);
-        keys.into_iter().filter_map(|key| self.cells.get(&key).map(|cell| (key, cell.limit()))).collect()
+        keys.into_iter().filter_map(|key| self.get(key).map(|cell| (key, cell.limit()))).collect()
     }
 
     /// The answer.
     pub(super) fn answer(&mut self, key: CellKey, limit: Option<u64>) {
-        if !self.cells.get(&key).is_some_and(|cell| cell.deciding) {
+        if !self.get(key).is_some_and(|cell| cell.deciding) {
             return;
         }
         self.deciding -= 1;
@@ -114,13 +115,103 @@ impl Cells {
         });
     }
 
-    /// Trials of all cells whose rows are still to come.
-    pub(super) fn outstanding(&self) -> u64 {
-        self.outstanding
+    /// What all cells together have.
+    pub(super) fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// How many cells there are.
+    pub(super) fn len(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// Those of which nothing is to come any more.
+    pub(super) fn done(&self) -> usize {
+        self.totals.complete as usize - self.deciding
     }
 
     /// Whether nothing is to come any more.
     pub(super) fn are_done(&self) -> bool {
-        self.outstanding == 0 && self.deciding == 0
+        self.totals.outstanding == 0 && self.deciding == 0
+    }
+}
+
+/// What cells have, together.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Totals {
+    /// Trials that they need, as far as is known.
+    pub(super) limit: u64,
+    /// Trials whose rows have come.
+    pub(super) received: u64,
+    /// Trials in quarantine.
+    pub(super) quarantined: u64,
+    /// Trials whose rows are still to come.
+    pub(super) outstanding: u64,
+    /// Cells of which none are.
+    complete: u64,
+    /// Cells whose cost is known.
+    known: u64,
+    /// Thread time of a trial of each of those, in nanoseconds.
+    cost: u128,
+    /// Thread time of what is still to come of those, in nanoseconds.
+    remaining: u128,
+    /// Trials that are still to come of the others.
+    unknown: u64,
+}
+
+impl Totals {
+    pub(super) fn of(cell: &CellState) -> Self {
+        let outstanding = cell.outstanding();
+        // In whole nanoseconds: what is added can be taken away again.
+        let cost = cell.cost().map(|seconds| (seconds * 1e9) as u128);
+        Self {
+            limit: cell.limit(),
+            received: cell.received(),
+            quarantined: cell.quarantined(),
+            outstanding,
+            complete: u64::from(outstanding == 0),
+            known: u64::from(cost.is_some()),
+            cost: cost.unwrap_or(0),
+            remaining: cost.map_or(0, |cost| cost.saturating_mul(outstanding.into()).min(MOST_NANOSECONDS)),
+            unknown: if cost.is_none() { outstanding } else { 0 },
+        }
+    }
+
+    /// Thread time of all trials that are still to come, where the cost of at least one cell is known.
+    pub(super) fn remaining(&self) -> Option<Duration> {
+        let typical = self.cost.checked_div(self.known.into())?;
+        let nanoseconds = self.remaining.saturating_add(typical.saturating_mul(self.unknown.into()));
+        Some(Duration::try_from_secs_f64(nanoseconds as f64 * 1e-9).unwrap_or(Duration::MAX))
+    }
+}
+
+/// Of one cell: far beyond all time, and so little that the sum of all cells is a number.
+const MOST_NANOSECONDS: u128 = 1 << 90;
+
+impl AddAssign for Totals {
+    fn add_assign(&mut self, other: Self) {
+        self.limit += other.limit;
+        self.received += other.received;
+        self.quarantined += other.quarantined;
+        self.outstanding += other.outstanding;
+        self.complete += other.complete;
+        self.known += other.known;
+        self.cost += other.cost;
+        self.remaining += other.remaining;
+        self.unknown += other.unknown;
+    }
+}
+
+impl SubAssign for Totals {
+    fn sub_assign(&mut self, other: Self) {
+        self.limit -= other.limit;
+        self.received -= other.received;
+        self.quarantined -= other.quarantined;
+        self.outstanding -= other.outstanding;
+        self.complete -= other.complete;
+        self.known -= other.known;
+        self.cost -= other.cost;
+        self.remaining -= other.remaining;
+        self.unknown -= other.unknown;
     }
 }

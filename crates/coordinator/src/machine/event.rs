@@ -85,14 +85,12 @@ pub enum Event {
         /// worker that comes back after its lease was given away still hands over what it has.
         granted: Coverage,
     },
-    /// A worker has sent all rows of a lease.
-    LeaseDone {
+    /// A worker has sent all rows of these leases.
+    LeasesDone {
         /// Its connection.
         worker: WorkerId,
-        /// The lease.
-        lease: LeaseId,
-        /// Thread time it took.
-        busy: Duration,
+        /// The leases, and the thread time that each took.
+        leases: Vec<(LeaseId, Duration)>,
     },
     /// A worker gave back trials of a lease: asked to ([`Effect::Recall`]), or because it leaves.
     Returned {

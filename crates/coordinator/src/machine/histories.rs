@@ -356,7 +356,7 @@ impl World {
             self.receive(receipt, trials.clone(), false);
         }
         if finished {
-            self.step(Event::LeaseDone { worker, lease, busy: Duration::from_millis(3) });
+            self.step(Event::LeasesDone { worker, leases: vec![(lease, Duration::from_millis(3))] });
         }
     }
 

@@ -45,7 +45,7 @@ pub use muster::Muster;
 use cell::{CellState, length};
 use cells::Cells;
 use suspects::{Mortality, Verdict};
-use worker::{LeaseState, Load, WorkerState};
+use worker::{LeaseState, WorkerState};
 
 /// The machine's constants.
 #[derive(Debug, Clone, Copy)]
@@ -131,10 +131,9 @@ pub struct Machine {
     hungry: BTreeSet<WorkerId>,
     /// Workers that are given nothing until they are done, and then trials on probation.
     reserved: BTreeSet<WorkerId>,
-    leases: BTreeMap<LeaseId, LeaseState>,
     next_lease: u64,
-    /// Where the last sample of leases began.
-    sampled: u64,
+    /// Whose leases are looked at next for what others could have.
+    sampled: WorkerId,
     mortality: Mortality,
     muster: Option<Muster>,
     paused: bool,
@@ -163,9 +162,8 @@ impl Machine {
             threads: 0,
             hungry: BTreeSet::new(),
             reserved: BTreeSet::new(),
-            leases: BTreeMap::new(),
             next_lease: 1,
-            sampled: 0,
+            sampled: WorkerId(0),
             mortality: Mortality::default(),
             muster,
             paused: false,
@@ -198,7 +196,7 @@ impl Machine {
             Event::Received { receipt, trials, rows, granted } => {
                 self.receive(receipt, &trials, rows, &granted, &mut effects);
             }
-            Event::LeaseDone { worker, lease, busy } => self.close(worker, lease, busy, &mut effects),
+            Event::LeasesDone { worker, leases } => self.close(worker, leases, &mut effects),
             Event::Returned { worker, lease, trials, at } => {
                 self.tell_time(at);
                 self.take_back(worker, lease, &trials, &mut effects);
@@ -238,25 +236,20 @@ impl Machine {
 
     /// How far the sweep is.
     pub fn standing(&self) -> Standing {
-        let known: Vec<f64> = self.cells.all().filter_map(CellState::cost).collect();
-        let typical = (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64);
-        let remaining = typical.map(|typical| {
-            let seconds = self.cells.all().map(|c| c.outstanding() as f64 * c.cost().unwrap_or(typical));
-            Duration::try_from_secs_f64(seconds.sum()).unwrap_or(Duration::MAX)
-        });
+        let totals = self.cells.totals();
         Standing {
-            trials: self.cells.all().map(CellState::limit).sum(),
-            received: self.cells.all().map(CellState::received).sum(),
-            leased: self.leases.values().map(LeaseState::missing_count).sum(),
-            leases: self.leases.len(),
+            trials: totals.limit,
+            received: totals.received,
+            leased: self.workers().map(|worker| worker.trials).sum(),
+            leases: self.workers().map(|worker| worker.leases).sum(),
             unwritten: self.unwritten_rows,
-            quarantined: self.cells.all().map(CellState::quarantined).sum(),
-            cells: self.cells.all().count() as u64,
-            cells_done: self.cells.all().filter(|c| c.outstanding() == 0 && !c.deciding).count() as u64,
+            quarantined: totals.quarantined,
+            cells: self.cells.len() as u64,
+            cells_done: self.cells.done() as u64,
             workers: self.workers.len(),
             threads: self.threads,
             paused: self.paused,
-            remaining,
+            remaining: totals.remaining(),
         }
     }
 
@@ -270,8 +263,8 @@ impl Machine {
         self.workers.iter().map(|(&worker, state)| WorkerStanding {
             worker,
             threads: state.threads,
-            leases: state.leases.len(),
-            trials: state.leases.iter().filter_map(|id| self.leases.get(id)).map(LeaseState::missing_count).sum(),
+            leases: state.leases().len(),
+            trials: state.leases().map(|(_, lease)| lease.missing_count()).sum(),
             heard: state.heard,
         })
     }
@@ -309,7 +302,7 @@ impl Machine {
             let leases = held.iter().enumerate().filter_map(|(index, held)| self.adopt(worker, index, held)).collect();
             effects.push(Effect::Adopted { worker, leases });
             if self.paused {
-                self.call_back(|lease| lease.worker == worker, effects);
+                self.call_back(|other| other == worker, effects);
             }
         }
         if let Some(muster) = &mut self.muster {
@@ -336,9 +329,8 @@ impl Machine {
     fn give(&mut self, worker: WorkerId, cell: CellKey, trials: Ranges) -> LeaseId {
         let lease = LeaseId(self.next_lease);
         self.next_lease += 1;
-        self.leases.insert(lease, LeaseState::new(worker, cell, trials, self.now));
-        if let Some(state) = self.workers.get_mut(&worker) {
-            state.leases.insert(lease);
+        if let (Some(state), Some(of)) = (self.workers.get_mut(&worker), self.cells.get(cell)) {
+            state.give(lease, LeaseState::new(cell, of, trials, self.now));
         }
         lease
     }
@@ -360,30 +352,25 @@ impl Machine {
         self.unwritten_rows += rows;
         self.unwritten_rows -= self.unwritten.insert(receipt, rows).unwrap_or(0);
         if let Some(state) = self.workers.get_mut(&receipt.worker) {
-            for lease in &state.leases {
-                if let Some(lease) = self.leases.get_mut(lease)
-                    && let Some(ranges) = trials.get(&lease.cell)
-                {
-                    lease.receive(ranges);
-                }
+            for (key, ranges) in trials {
+                state.receive(*key, ranges);
             }
             self.fill(receipt.worker, effects);
         }
         self.flush_if_all_came(effects);
     }
 
-    /// The cell of a lease that somebody holds.
-    pub fn cell_of(&self, lease: LeaseId) -> Option<CellKey> {
-        self.leases.get(&lease).map(|lease| lease.cell)
+    /// The cell of a lease that a worker holds.
+    pub fn cell_of(&self, worker: WorkerId, lease: LeaseId) -> Option<CellKey> {
+        self.workers.get(&worker)?.lease(lease).map(|lease| lease.cell)
     }
 
     /// Whether all of these trials were given to the worker: on this connection, or, as it proved, on another.
     pub fn may_send(&self, worker: WorkerId, trials: &Coverage, granted: &Coverage) -> bool {
-        let leases = self.workers.get(&worker).into_iter().flat_map(|state| &state.leases);
-        let leases: Vec<_> = leases.filter_map(|id| self.leases.get(id)).collect();
+        let state = self.workers.get(&worker);
         trials.iter().all(|(key, ranges)| {
-            let given = leases.iter().filter(|lease| lease.cell == *key).map(|lease| &lease.trials);
-            let given: Vec<_> = given.chain(granted.get(key)).collect();
+            let leases = state.into_iter().flat_map(|state| state.leases_of(*key));
+            let given: Vec<_> = leases.map(|(_, lease)| &lease.trials).chain(granted.get(key)).collect();
             ranges.iter().all(|range| {
                 // In most messages one lease has them all.
                 given.iter().any(|given| length(given, range) == range.end - range.start) || {
@@ -395,34 +382,39 @@ impl Machine {
         })
     }
 
-    fn close(&mut self, worker: WorkerId, lease: LeaseId, busy: Duration, effects: &mut Vec<Effect>) {
-        let Some(state) = self.workers.get_mut(&worker) else { return };
-        if state.returned.remove(&lease) {
-            return;
-        }
-        if !state.leases.contains(&lease) {
-            return self.dismiss(&[worker], Dismissal::UnknownLease, effects);
-        }
-        if self.leases.get(&lease).is_some_and(|lease| lease.missing_count() > 0) {
-            return self.dismiss(&[worker], Dismissal::RowsMissing, effects);
-        }
-        if let Some(state) = self.end(lease) {
-            self.cells.change(state.cell, |cell| cell.learn(busy, state.size));
+    fn close(&mut self, worker: WorkerId, leases: Vec<(LeaseId, Duration)>, effects: &mut Vec<Effect>) {
+        for (lease, busy) in leases {
+            let Some(state) = self.workers.get_mut(&worker) else { return };
+            if state.returned.remove(&lease) {
+                continue;
+            }
+            let Some(held) = state.lease(lease) else {
+                return self.dismiss(&[worker], Dismissal::UnknownLease, effects);
+            };
+            if held.missing_count() > 0 {
+                return self.dismiss(&[worker], Dismissal::RowsMissing, effects);
+            }
+            let (key, size) = (held.cell, held.size);
+            state.end(lease);
+            let cost = self.cells.change(key, |cell| {
+                cell.learn(busy, size);
+                cell.cost()
+            });
+            state.learn(key, cost.flatten());
         }
         self.fill(worker, effects);
     }
 
     fn take_back(&mut self, worker: WorkerId, lease: LeaseId, trials: &Ranges, effects: &mut Vec<Effect>) {
         let Some(state) = self.workers.get_mut(&worker) else { return };
-        if !state.leases.contains(&lease) {
+        let Some(held) = state.lease_mut(lease) else {
             // It ended while the question was on its way.
             if !trials.is_empty() {
                 self.dismiss(&[worker], Dismissal::NotItsTrials, effects);
             }
             return;
-        }
-        let Some(held) = self.leases.get_mut(&lease) else { return };
-        state.leaving |= !held.is_recalled();
+        };
+        let unasked = !held.is_recalled();
         held.recalls = held.recalls.saturating_sub(1);
         held.all_begun = trials.is_empty();
         // It may have had some of them in hand for a lease that it lost, and so their rows have come after all.
@@ -432,11 +424,10 @@ impl Machine {
             return self.dismiss(&[worker], Dismissal::NotItsTrials, effects);
         }
         let (cell, is_empty) = (held.cell, held.missing_count() == 0);
+        state.leaving |= unasked;
         if is_empty {
-            self.end(lease);
-            if let Some(state) = self.workers.get_mut(&worker) {
-                state.returned.insert(lease);
-            }
+            state.end(lease);
+            state.returned.insert(lease);
         }
         self.reopen(cell, &open);
         // Those who wait first, or the giver would have it back at once.
@@ -445,21 +436,10 @@ impl Machine {
     }
 
     fn fail(&mut self, worker: WorkerId, lease: LeaseId, effects: &mut Vec<Effect>) {
-        let held = self.workers.get(&worker).is_some_and(|state| state.leases.contains(&lease));
-        let Some(lease) = held.then(|| self.end(lease)).flatten() else { return };
+        let Some(lease) = self.workers.get_mut(&worker).and_then(|state| state.end(lease)) else { return };
         self.accuse(&lease, None, effects);
         self.fill(worker, effects);
         self.fill_hungry(effects);
-    }
-
-    /// A lease is over.
-    fn end(&mut self, lease: LeaseId) -> Option<LeaseState> {
-        let state = self.leases.remove(&lease)?;
-        if let Some(worker) = self.workers.get_mut(&state.worker) {
-            worker.leases.remove(&lease);
-            worker.probing = false;
-        }
-        Some(state)
     }
 
     fn expire(&mut self, at: Moment, effects: &mut Vec<Effect>) {
@@ -489,11 +469,13 @@ impl Machine {
         }
     }
 
-    /// Asks for all trials of leases, begun or not.
-    fn call_back(&mut self, which: impl Fn(&LeaseState) -> bool, effects: &mut Vec<Effect>) {
-        for (&lease, state) in self.leases.iter_mut().filter(|(_, state)| which(state)) {
-            state.recalls += 1;
-            effects.push(Effect::Recall { worker: state.worker, lease, most: u64::MAX, begun: true });
+    /// Asks workers for all trials of their leases, begun or not.
+    fn call_back(&mut self, which: impl Fn(WorkerId) -> bool, effects: &mut Vec<Effect>) {
+        for (&worker, state) in self.workers.iter_mut().filter(|(worker, _)| which(**worker)) {
+            for (lease, state) in state.leases_mut() {
+                state.recalls += 1;
+                effects.push(Effect::Recall { worker, lease, most: u64::MAX, begun: true });
+            }
         }
     }
 
@@ -516,7 +498,7 @@ impl Machine {
 
     /// A worker is gone: what it held and had not sent is free at once.
     fn part(&mut self, worker: WorkerId, orderly: bool, effects: &mut Vec<Effect>) {
-        let Some(state) = self.workers.remove(&worker) else { return };
+        let Some(mut state) = self.workers.remove(&worker) else { return };
         self.hungry.remove(&worker);
         self.reserved.remove(&worker);
         if self.connections.get(&state.identity) == Some(&worker) {
@@ -527,8 +509,7 @@ impl Machine {
         if !orderly {
             self.mortality.died(state.identity);
         }
-        for id in state.leases {
-            let Some(lease) = self.leases.remove(&id) else { continue };
+        for lease in state.end_all() {
             if orderly {
                 self.reopen(lease.cell, lease.missing());
             } else {
@@ -572,12 +553,14 @@ impl Machine {
         if !self.is_leasing() || !self.cells.has_work() {
             return;
         }
-        for worker in std::mem::take(&mut self.hungry) {
-            if self.cells.has_work() {
-                self.fill(worker, effects);
-            } else {
-                self.hungry.insert(worker);
-            }
+        // Each is looked at once, though it may come to be hungry again.
+        let mut next = WorkerId(0);
+        while self.cells.has_work()
+            && let Some(&worker) = self.hungry.range(next..).next()
+        {
+            self.hungry.remove(&worker);
+            self.fill(worker, effects);
+            next = WorkerId(worker.0 + 1);
         }
     }
 
@@ -585,17 +568,13 @@ impl Machine {
         !self.paused && self.muster.is_none() && self.unwritten_rows <= self.tuning.most_unwritten
     }
 
-    fn load(&self, state: &WorkerState) -> Load {
-        let leases = state.leases.iter().filter_map(|id| self.leases.get(id));
-        state.load(leases, &self.cells, self.tuning)
-    }
-
     /// Leases to `worker` until it has enough to do.
     fn fill(&mut self, worker: WorkerId, effects: &mut Vec<Effect>) {
+        let Some(mut load) = self.workers.get(&worker).map(|state| state.load(self.tuning)) else { return };
         loop {
             let Some(state) = self.workers.get(&worker) else { return };
-            let is_idle = state.leases.is_empty();
-            let is_full = state.leases.len() >= self.tuning.most_leases || self.load(state).is_enough(self.tuning);
+            let (held, threads) = (state.leases().len(), state.threads);
+            let is_full = held >= self.tuning.most_leases || load.is_enough(self.tuning);
             if state.probing || state.leaving {
                 return;
             }
@@ -605,7 +584,7 @@ impl Machine {
             }
             if self.cells.next_on_probation().is_none() {
                 self.reserved.clear();
-            } else if is_idle {
+            } else if held == 0 {
                 if self.lease_probation(worker, effects) {
                     return;
                 }
@@ -616,23 +595,25 @@ impl Machine {
             if is_full {
                 return;
             }
-            if !self.lease_open(worker, effects) {
+            let Some(lease) = self.lease_open(worker, threads, effects) else {
                 self.hungry.insert(worker);
                 self.seek(worker, effects);
                 return;
+            };
+            if let Some(lease) = self.workers.get(&worker).and_then(|state| state.lease(lease)) {
+                load.add(lease, threads, self.tuning);
             }
         }
     }
 
-    /// Leases open trials; whether there were any.
-    fn lease_open(&mut self, worker: WorkerId, effects: &mut Vec<Effect>) -> bool {
-        let (Some(key), Some(state)) = (self.cells.next_open(), self.workers.get(&worker)) else { return false };
-        let (threads, tuning) = (self.threads, self.tuning);
-        let taken = self.cells.change(key, |cell| cell.take(state.threads, threads, tuning)).flatten();
-        let Some(trials) = taken else { return false };
+    /// Leases open trials, if there are any.
+    fn lease_open(&mut self, worker: WorkerId, threads: u32, effects: &mut Vec<Effect>) -> Option<LeaseId> {
+        let key = self.cells.next_open()?;
+        let (all_threads, tuning) = (self.threads, self.tuning);
+        let trials = self.cells.change(key, |cell| cell.take(threads, all_threads, tuning))??;
         let lease = self.give(worker, key, Ranges::from_iter([trials.clone()]));
         effects.push(Effect::Lease { worker, lease, cell: key, trials });
-        true
+        Some(lease)
     }
 
     /// Leases trials on probation, and nothing beside them; whether there were any.

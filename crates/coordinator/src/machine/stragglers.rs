@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::event::{Effect, LeaseId, Moment, WorkerId};
-use super::worker::LeaseState;
+use super::worker::{LeaseState, WorkerState};
 use super::{Machine, cell::CellState};
 
 /// Leases that are looked at for one idle worker.
@@ -26,11 +26,12 @@ impl Machine {
         if self.cells.has_work() || self.paused || self.work_left(idle) > 0.25 * self.tuning.window.as_secs_f64() {
             return;
         }
-        let Some(lease) = self.most_to_give(idle) else { return };
-        let Some(state) = self.leases.get_mut(&lease) else { return };
+        let Some((worker, lease)) = self.most_to_give(idle) else { return };
+        let state = self.workers.get_mut(&worker).and_then(|state| state.lease_mut(lease));
+        let Some(state) = state else { return };
         state.recalls += 1;
         let most = state.missing_count().div_ceil(2);
-        effects.push(Effect::Recall { worker: state.worker, lease, most, begun: false });
+        effects.push(Effect::Recall { worker, lease, most, begun: false });
     }
 
     /// Idle workers ask again, some of them: what was all begun then may be no more.
@@ -41,30 +42,36 @@ impl Machine {
     }
 
     /// The lease of another worker from which most can be had that is not begun.
-    fn most_to_give(&mut self, idle: WorkerId) -> Option<LeaseId> {
-        // Where there are very many, a sample will do: it begins elsewhere each time.
-        self.sampled = self.sampled.wrapping_add(SAMPLE as u64);
-        let from = if self.leases.len() > SAMPLE { LeaseId(self.sampled % self.next_lease) } else { LeaseId(0) };
-        let mut best: Option<(f64, LeaseId)> = None;
-        for (&id, lease) in self.leases.range(from..).chain(self.leases.range(..from)).take(SAMPLE) {
-            if lease.worker == idle || lease.is_recalled() || lease.all_begun {
+    fn most_to_give(&mut self, idle: WorkerId) -> Option<(WorkerId, LeaseId)> {
+        // Where there are very many, a sample will do: the next one begins where this one ends.
+        let (from, mut seen) = (self.sampled, 0);
+        let mut best: Option<(f64, WorkerId, LeaseId)> = None;
+        for (&id, worker) in self.workers.range(from..).chain(self.workers.range(..from)) {
+            if seen >= SAMPLE {
+                self.sampled = id;
+                break;
+            }
+            // One that has nothing is looked at as well.
+            seen += worker.leases().len().max(1);
+            if id == idle {
                 continue;
             }
-            let worth = self.spare(id, lease);
-            if worth > WORTH_SHARING && best.is_none_or(|(most, _)| worth > most) {
-                best = Some((worth, id));
+            for (place, (lease, state)) in worker.leases().enumerate() {
+                if state.is_recalled() || state.all_begun {
+                    continue;
+                }
+                let worth = self.spare(worker, state, place == 0);
+                if worth > WORTH_SHARING && best.is_none_or(|(most, ..)| worth > most) {
+                    best = Some((worth, id, lease));
+                }
             }
         }
-        best.map(|(_, id)| id)
+        best.map(|(_, worker, lease)| (worker, lease))
     }
 
-    /// Wall time of the trials of a lease that its worker has probably not begun.
-    fn spare(&self, id: LeaseId, lease: &LeaseState) -> f64 {
-        let (Some(worker), Some(cell)) = (self.workers.get(&lease.worker), self.cells.get(lease.cell)) else {
-            return 0.0;
-        };
-        // Leases are begun in their order.
-        let first = worker.leases.first() == Some(&id);
+    /// Wall time of the trials of a lease that its worker has probably not begun. Leases are begun in their order.
+    fn spare(&self, worker: &WorkerState, lease: &LeaseState, first: bool) -> f64 {
+        let Some(cell) = self.cells.get(lease.cell) else { return 0.0 };
         let begun = if first { u64::from(worker.threads) * cell.lanes() } else { 0 };
         let spare = lease.missing_count().saturating_sub(begun) as f64;
         spare * self.expected_cost(cell) / f64::from(worker.threads)
@@ -72,39 +79,44 @@ impl Machine {
 
     /// Calls back half of what late leases hold, begun or not, as long as there are idle workers to take it.
     pub(super) fn call_back_late(&mut self, at: Moment, effects: &mut Vec<Effect>) {
-        let idle = |id: &&WorkerId| self.workers.get(id).is_some_and(|worker| worker.leases.is_empty());
+        let idle = |id: &&WorkerId| self.workers.get(id).is_some_and(|worker| !worker.has_leases());
         let mut takers = self.hungry.iter().filter(idle).count();
         if takers == 0 || self.cells.has_work() || self.paused {
             return;
         }
-        let late: Vec<_> = self.leases.iter().filter(|(_, lease)| self.is_late(lease, at)).map(|(&id, _)| id).collect();
-        for id in late {
-            let Some(lease) = self.leases.get_mut(&id).filter(|_| takers > 0) else { break };
-            takers -= 1;
-            lease.recalls += 1;
-            lease.patience = 2 * at.saturating_sub(lease.given);
-            let most = lease.missing_count().div_ceil(2);
-            effects.push(Effect::Recall { worker: lease.worker, lease: id, most, begun: true });
+        for (&id, worker) in &mut self.workers {
+            let (threads, probing) = (worker.threads, worker.probing);
+            for (lease, state) in worker.leases_mut() {
+                if takers == 0 {
+                    return;
+                }
+                if probing || !self.cells.get(state.cell).is_some_and(|cell| is_late(state, cell, threads, at)) {
+                    continue;
+                }
+                takers -= 1;
+                state.recalls += 1;
+                state.patience = 2 * at.saturating_sub(state.given);
+                let most = state.missing_count().div_ceil(2);
+                effects.push(Effect::Recall { worker: id, lease, most, begun: true });
+            }
         }
-    }
-
-    fn is_late(&self, lease: &LeaseState, at: Moment) -> bool {
-        let (Some(worker), Some(cell)) = (self.workers.get(&lease.worker), self.cells.get(lease.cell)) else {
-            return false;
-        };
-        let Some(cost) = cell.cost().filter(|_| !lease.is_recalled() && !worker.probing) else { return false };
-        let rounds = (lease.missing_count() as f64 / f64::from(worker.threads)).max(cell.lanes() as f64);
-        let due = Duration::try_from_secs_f64(LATE * cost * rounds).unwrap_or(Duration::MAX);
-        at.saturating_sub(lease.given) > due.saturating_add(LATE_AT_LEAST).max(lease.patience)
     }
 
     /// Wall time of what a worker holds.
     fn work_left(&self, worker: WorkerId) -> f64 {
-        self.workers.get(&worker).map_or(f64::INFINITY, |state| self.load(state).seconds)
+        self.workers.get(&worker).map_or(f64::INFINITY, |state| state.load(self.tuning).seconds)
     }
 
     /// Thread time of a trial, or a guess where nothing is known: enough to be worth sharing.
     fn expected_cost(&self, cell: &CellState) -> f64 {
         cell.cost().unwrap_or(0.1 * self.tuning.window.as_secs_f64())
     }
+}
+
+/// Whether a lease of a worker of so many threads has taken far longer than it should.
+fn is_late(lease: &LeaseState, cell: &CellState, threads: u32, at: Moment) -> bool {
+    let Some(cost) = cell.cost().filter(|_| !lease.is_recalled()) else { return false };
+    let rounds = (lease.missing_count() as f64 / f64::from(threads)).max(cell.lanes() as f64);
+    let due = Duration::try_from_secs_f64(LATE * cost * rounds).unwrap_or(Duration::MAX);
+    at.saturating_sub(lease.given) > due.saturating_add(LATE_AT_LEAST).max(lease.patience)
 }

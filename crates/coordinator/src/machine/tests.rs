@@ -107,7 +107,7 @@ fn rows_without_a_lease_are_not_taken() {
 fn a_lease_said_to_be_done_without_its_rows_is_leased_anew() {
     let mut machine = machine(4, None);
     let (worker, lease, trials) = leases(&join(&mut machine, 1, Vec::new(), second(0))).remove(0);
-    let effects = machine.step(Event::LeaseDone { worker, lease, busy: Duration::ZERO });
+    let effects = machine.step(Event::LeasesDone { worker, leases: vec![(lease, Duration::ZERO)] });
     assert_eq!(effects, vec![Effect::Dismiss { worker, reason: Dismissal::RowsMissing }]);
     assert_eq!(leases(&join(&mut machine, 2, Vec::new(), second(0)))[0].2, trials);
 }
@@ -118,7 +118,7 @@ fn a_lease_of_another_worker_can_neither_be_closed_nor_given_back() {
     let (_, theirs, trials) = leases(&join(&mut machine, 1, Vec::new(), second(0))).remove(0);
     let me = WorkerId(2);
     join(&mut machine, 2, Vec::new(), second(0));
-    let effects = machine.step(Event::LeaseDone { worker: me, lease: theirs, busy: Duration::ZERO });
+    let effects = machine.step(Event::LeasesDone { worker: me, leases: vec![(theirs, Duration::ZERO)] });
     assert!(effects.contains(&Effect::Dismiss { worker: me, reason: Dismissal::UnknownLease }));
     join(&mut machine, 2, Vec::new(), second(0));
     let effects = machine.step(Event::Returned { worker: me, lease: theirs, trials: ranges(trials), at: second(1) });
@@ -145,7 +145,7 @@ fn nothing_is_leased_while_the_disk_is_behind() {
     let rows = Coverage::from([(CELL, ranges(trials.clone()))]);
     let receipt = Receipt { worker, sequence: 1 };
     machine.step(Event::Received { receipt, trials: rows, rows: 11, granted: Coverage::new() });
-    assert_eq!(machine.step(Event::LeaseDone { worker, lease, busy: Duration::from_nanos(4) }), []);
+    assert_eq!(machine.step(Event::LeasesDone { worker, leases: vec![(lease, Duration::from_nanos(4))] }), []);
     let effects = machine.step(Event::Durable { receipts: vec![receipt] });
     assert!(!leases(&effects).is_empty(), "{effects:?}");
 }
@@ -159,7 +159,7 @@ fn what_is_not_begun_is_shared_with_those_who_idle() {
     let (_, lease, trials) = first[0].clone();
     receive(&mut machine, 1, 1, trials.clone());
     let busy = second(10 * (trials.end - trials.start));
-    given += leases(&machine.step(Event::LeaseDone { worker: WorkerId(1), lease, busy }))
+    given += leases(&machine.step(Event::LeasesDone { worker: WorkerId(1), leases: vec![(lease, busy)] }))
         .iter()
         .map(|(_, _, trials)| trials.end - trials.start)
         .sum::<u64>();
@@ -183,7 +183,7 @@ fn a_paused_sweep_calls_everything_back_and_leases_nothing() {
         let effects = machine.step(Event::Returned { worker, lease, trials: ranges(trials), at: second(1) });
         assert_eq!(effects, []);
         // It may say that the lease is done: there was nothing left of it.
-        assert_eq!(machine.step(Event::LeaseDone { worker, lease, busy: Duration::ZERO }), []);
+        assert_eq!(machine.step(Event::LeasesDone { worker, leases: vec![(lease, Duration::ZERO)] }), []);
     }
     assert!(machine.standing().paused);
     assert!(!leases(&machine.step(Event::Resume)).is_empty());
@@ -225,7 +225,7 @@ fn a_worker_may_give_back_trials_whose_rows_it_sent_for_an_older_lease() {
     assert!(!effects.iter().any(|effect| matches!(effect, Effect::Dismiss { .. })), "{effects:?}");
     machine.audit().expect("each trial is in one place");
     receive(&mut machine, 3, 2, 0..2);
-    let effects = machine.step(Event::LeaseDone { worker: *worker, lease: *lease, busy: second(1) });
+    let effects = machine.step(Event::LeasesDone { worker: *worker, leases: vec![(*lease, second(1))] });
     assert!(!effects.iter().any(|effect| matches!(effect, Effect::Dismiss { .. })), "{effects:?}");
 }
 
@@ -248,7 +248,9 @@ fn a_poisoned_shard_is_set_aside_and_the_sweep_goes_on() {
                 sequence += 1;
                 let mut effects = receive(&mut machine, number, sequence, trials);
                 let receipt = Receipt { worker, sequence };
-                effects.extend(machine.step(Event::LeaseDone { worker, lease, busy: Duration::from_millis(10) }));
+                effects.extend(
+                    machine.step(Event::LeasesDone { worker, leases: vec![(lease, Duration::from_millis(10))] }),
+                );
                 effects.extend(machine.step(Event::Durable { receipts: vec![receipt] }));
                 effects
             };

@@ -268,7 +268,7 @@ impl Cluster {
                 self.later(Duration::from_millis(50), Happening::Said(Message::Durable(worker, self.sequence)));
                 self.step(Event::Received { receipt, trials, rows: rows.1 - rows.0, granted: Coverage::new() });
             }
-            Message::Done(worker, lease, busy) => self.step(Event::LeaseDone { worker, lease, busy }),
+            Message::Done(worker, lease, busy) => self.step(Event::LeasesDone { worker, leases: vec![(lease, busy)] }),
             Message::Returned(worker, lease, given) => {
                 let trials = ranges(given);
                 self.step(Event::Returned { worker, lease, trials, at });

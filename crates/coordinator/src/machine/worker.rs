@@ -1,14 +1,13 @@
 //! One worker, and the leases it holds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use taugrid_results::{CellKey, Ranges};
 
 use super::Tuning;
 use super::cell::{CellState, count};
-use super::cells::Cells;
-use super::event::{Identity, LeaseId, Moment, WorkerId};
+use super::event::{Identity, LeaseId, Moment};
 
 /// A connected worker.
 #[derive(Debug)]
@@ -19,7 +18,9 @@ pub(super) struct WorkerState {
     pub(super) joined: Moment,
     /// When it was last heard of.
     pub(super) heard: Moment,
-    pub(super) leases: BTreeSet<LeaseId>,
+    leases: BTreeMap<LeaseId, LeaseState>,
+    /// The same by their cells.
+    by_cell: BTreeSet<(CellKey, LeaseId)>,
     /// Leases that ended because all that was left was given back; it may still say that they are done.
     pub(super) returned: BTreeSet<LeaseId>,
     /// It holds trials on probation, and is given nothing beside them.
@@ -31,8 +32,11 @@ pub(super) struct WorkerState {
 /// A shard that was given to a worker.
 #[derive(Debug)]
 pub(super) struct LeaseState {
-    pub(super) worker: WorkerId,
     pub(super) cell: CellKey,
+    /// Trials of it that a thread runs side by side.
+    lanes: u64,
+    /// Thread time of a trial of it, in seconds, as far as it is known.
+    cost: Option<f64>,
     pub(super) given: Moment,
     /// The trials of the shard as it was given.
     pub(super) trials: Ranges,
@@ -50,12 +54,13 @@ pub(super) struct LeaseState {
 }
 
 impl LeaseState {
-    pub(super) fn new(worker: WorkerId, cell: CellKey, trials: Ranges, given: Moment) -> Self {
+    pub(super) fn new(key: CellKey, cell: &CellState, trials: Ranges, given: Moment) -> Self {
         let size = count(&trials);
         let missing = trials.clone();
         Self {
-            worker,
-            cell,
+            cell: key,
+            lanes: cell.lanes(),
+            cost: cell.cost(),
             given,
             trials,
             missing,
@@ -115,32 +120,96 @@ impl WorkerState {
             threads: threads.max(1),
             joined: at,
             heard: at,
-            leases: BTreeSet::new(),
+            leases: BTreeMap::new(),
+            by_cell: BTreeSet::new(),
             returned: BTreeSet::new(),
             probing: false,
             leaving: false,
         }
     }
 
-    /// What it holds.
-    pub(super) fn load<'a>(&self, leases: impl Iterator<Item = &'a LeaseState>, cells: &Cells, tuning: Tuning) -> Load {
-        let window = tuning.window.as_secs_f64();
-        let threads = f64::from(self.threads);
-        let mut load = Load { lanes: 0.0, seconds: 0.0 };
-        for lease in leases {
-            let missing = lease.missing_count() as f64;
-            let cell = cells.get(lease.cell);
-            let lanes = cell.map_or(1, CellState::lanes) as f64;
-            load.lanes += missing / lanes / threads;
-            // A cell of unknown cost is taken to fill a tenth of the window with each trial of a thread.
-            load.seconds += missing * cell.and_then(CellState::cost).unwrap_or(0.1 * window / lanes) / threads;
+    /// Its leases, in the order in which they were given.
+    pub(super) fn leases(&self) -> impl ExactSizeIterator<Item = (LeaseId, &LeaseState)> {
+        self.leases.iter().map(|(&id, lease)| (id, lease))
+    }
+
+    pub(super) fn leases_mut(&mut self) -> impl Iterator<Item = (LeaseId, &mut LeaseState)> {
+        self.leases.iter_mut().map(|(&id, lease)| (id, lease))
+    }
+
+    /// Its leases of one cell.
+    pub(super) fn leases_of(&self, cell: CellKey) -> impl Iterator<Item = (LeaseId, &LeaseState)> {
+        let ids = self.by_cell.range((cell, LeaseId(0))..=(cell, LeaseId(u64::MAX)));
+        ids.filter_map(|(_, id)| self.leases.get(id).map(|lease| (*id, lease)))
+    }
+
+    pub(super) fn lease(&self, id: LeaseId) -> Option<&LeaseState> {
+        self.leases.get(&id)
+    }
+
+    pub(super) fn lease_mut(&mut self, id: LeaseId) -> Option<&mut LeaseState> {
+        self.leases.get_mut(&id)
+    }
+
+    pub(super) fn has_leases(&self) -> bool {
+        !self.leases.is_empty()
+    }
+
+    /// Gives it a lease.
+    pub(super) fn give(&mut self, id: LeaseId, lease: LeaseState) {
+        self.by_cell.insert((lease.cell, id));
+        self.leases.insert(id, lease);
+    }
+
+    /// Rows of these trials of a cell came.
+    pub(super) fn receive(&mut self, cell: CellKey, trials: &Ranges) {
+        for (_, id) in self.by_cell.range((cell, LeaseId(0))..=(cell, LeaseId(u64::MAX))) {
+            if let Some(lease) = self.leases.get_mut(id) {
+                lease.receive(trials);
+            }
         }
+    }
+
+    /// All leases are over.
+    pub(super) fn end_all(&mut self) -> impl Iterator<Item = LeaseState> + use<> {
+        self.by_cell.clear();
+        std::mem::take(&mut self.leases).into_values()
+    }
+
+    /// A lease is over.
+    pub(super) fn end(&mut self, id: LeaseId) -> Option<LeaseState> {
+        let lease = self.leases.remove(&id)?;
+        self.by_cell.remove(&(lease.cell, id));
+        self.probing = false;
+        Some(lease)
+    }
+
+    /// What a trial of a cell costs is known better now.
+    pub(super) fn learn(&mut self, cell: CellKey, cost: Option<f64>) {
+        let ids = self.by_cell.range((cell, LeaseId(0))..=(cell, LeaseId(u64::MAX)));
+        for (_, id) in ids {
+            if let Some(lease) = self.leases.get_mut(id) {
+                lease.cost = cost;
+            }
+        }
+    }
+
+    /// That every lease is found by its cell, and nothing else is.
+    pub(super) fn audit(&self) -> Result<(), String> {
+        let leases: BTreeSet<_> = self.leases.iter().map(|(&id, lease)| (lease.cell, id)).collect();
+        if leases == self.by_cell { Ok(()) } else { Err(format!("it has {leases:?}, and finds {:?}", self.by_cell)) }
+    }
+
+    /// How much work it holds.
+    pub(super) fn load(&self, tuning: Tuning) -> Load {
+        let mut load = Load::default();
+        self.leases.values().for_each(|lease| load.add(lease, self.threads, tuning));
         load
     }
 }
 
 /// How much work a worker holds.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Load {
     /// How often over it fills the lanes of all threads.
     lanes: f64,
@@ -149,6 +218,15 @@ pub(super) struct Load {
 }
 
 impl Load {
+    /// Adds a lease of a worker of so many threads.
+    pub(super) fn add(&mut self, lease: &LeaseState, threads: u32, tuning: Tuning) {
+        let (trials, lanes, threads) = (lease.missing_count as f64, lease.lanes as f64, f64::from(threads));
+        self.lanes += trials / lanes / threads;
+        // A cell of unknown cost is taken to fill a tenth of the window with each trial of a thread.
+        let unknown = || 0.1 * tuning.window.as_secs_f64() / lanes;
+        self.seconds += trials * lease.cost.unwrap_or_else(unknown) / threads;
+    }
+
     /// Whether it keeps all threads busy until the next lease can come: enough to fill all lanes of each and one to
     /// spare, and a window's worth of time.
     pub(super) fn is_enough(self, tuning: Tuning) -> bool {

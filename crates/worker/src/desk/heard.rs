@@ -1,8 +1,10 @@
 //! What the coordinator says. Everything is checked: it came off the wire.
 
 use taugrid_results::decode_checkpoints;
+use taugrid_wire::batch::Batched;
 use taugrid_wire::v1::{
-    Adopted, Checkpoints, Farewell, Lease, Recall, Returned, coordinator_message::Kind, worker_message,
+    Adopted, Checkpoints, CoordinatorMessage, Farewell, Lease, Recall, Returned, coordinator_message::Kind,
+    worker_message,
 };
 use tracing::debug;
 
@@ -12,8 +14,18 @@ use crate::holdings::to_wire;
 use crate::pool::{Ticket, Work};
 
 impl Desk {
-    /// Takes in a message; a farewell is for the caller.
-    pub(crate) fn hear(&mut self, kind: Kind) -> Result<Option<Farewell>, WorkerError> {
+    /// Takes in a message; a farewell is for the caller, and what comes after it is for nobody.
+    pub(crate) fn hear(&mut self, message: CoordinatorMessage) -> Result<Option<Farewell>, WorkerError> {
+        // One without a kind is of a later release, and says nothing to this one.
+        for kind in message.parts().into_iter().filter_map(|part| part.kind) {
+            if let Some(farewell) = self.hear_part(kind)? {
+                return Ok(Some(farewell));
+            }
+        }
+        Ok(None)
+    }
+
+    fn hear_part(&mut self, kind: Kind) -> Result<Option<Farewell>, WorkerError> {
         match kind {
             Kind::Lease(lease) => self.begin(lease)?,
             Kind::Ack(ack) => {
@@ -25,6 +37,7 @@ impl Desk {
             Kind::Checkpoints(checkpoints) => self.keep(&checkpoints)?,
             Kind::Farewell(farewell) => return Ok(Some(farewell)),
             Kind::Welcome(_) => return Err(WorkerError::Protocol("a second Welcome".to_owned())),
+            Kind::Batch(_) => return Err(WorkerError::Protocol("a batch within a batch".to_owned())),
         }
         Ok(None)
     }

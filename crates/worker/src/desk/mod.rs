@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use taugrid_results::{CellKey, Ranges, TrialCheckpoint};
+use taugrid_wire::batch::Gathering;
 use taugrid_wire::v1::{Results, Returned, WorkerMessage, worker_message::Kind};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -156,7 +157,7 @@ impl Desk {
                     self.after_rows.extend(done.map(Kind::LeaseDone));
                 }
                 while self.outbox.is_full() {
-                    self.seal_one()?;
+                    self.seal_one();
                 }
             }
             Report::Checkpoints(checkpoints) => self.take_in_checkpoints(checkpoints),
@@ -209,7 +210,7 @@ impl Desk {
     /// Puts the rows that wait into the line, and behind them what is to be said after them.
     pub(crate) fn seal(&mut self) -> Result<(), WorkerError> {
         while self.outbox.is_waiting() {
-            self.seal_one()?;
+            self.seal_one();
         }
         let words = std::mem::take(&mut self.after_rows);
         if self.is_open {
@@ -218,14 +219,13 @@ impl Desk {
         Ok(())
     }
 
-    fn seal_one(&mut self) -> Result<(), WorkerError> {
-        let Some(setup) = &self.setup else { return Ok(()) };
-        let sealed = self.outbox.seal(&setup.sweep, setup.cells(), self.stream)?;
+    fn seal_one(&mut self) {
+        let Some(setup) = &self.setup else { return };
+        let sealed = self.outbox.seal(&setup.sweep, self.stream);
         if self.is_open {
             self.line.extend(sealed.map(Item::Rows));
         }
         self.pause_or_resume();
-        Ok(())
     }
 
     fn pause_or_resume(&mut self) {
@@ -240,9 +240,12 @@ impl Desk {
         !self.line.is_empty()
     }
 
-    /// What is to be said next, if there is anything.
+    /// What is to be said next, if there is anything: as much as goes into one message.
     pub(crate) fn next_message(&mut self) -> Result<Option<WorkerMessage>, WorkerError> {
-        while let Some(item) = self.line.pop() {
+        let mut gathering = Gathering::default();
+        while !gathering.is_full()
+            && let Some(item) = self.line.pop()
+        {
             let kind = match item {
                 Item::Word(kind) => Some(kind),
                 Item::Rows(sealed) => {
@@ -252,10 +255,10 @@ impl Desk {
                 Item::RowsAgain(sequence) => self.outbox.read(sequence).map_err(WorkerError::Spill)?.map(Kind::Results),
             };
             if kind.is_some() {
-                return Ok(Some(WorkerMessage { kind }));
+                gathering.push(WorkerMessage { kind });
             }
         }
-        Ok(None)
+        Ok(gathering.finish())
     }
 }
 

@@ -6,8 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use taugrid_results::{Outcome, Row, TrialRecord};
 use taugrid_sweep::Sweep;
+use taugrid_wire::batch::Batched;
 use taugrid_wire::v1::{
-    self, Ack, Adopted, AdoptedLease, Lease, LeaseDone, Trials, Welcome, coordinator_message as coordinator,
+    self, Ack, Adopted, AdoptedLease, CoordinatorBatch, CoordinatorMessage, Farewell, Lease, LeaseDone, Trials,
+    Welcome, coordinator_message as coordinator,
 };
 use tempfile::TempDir;
 
@@ -64,8 +66,12 @@ impl Rig {
         rig
     }
 
+    fn hear(&mut self, kind: coordinator::Kind) -> Result<Option<Farewell>, WorkerError> {
+        self.desk.hear(CoordinatorMessage { kind: Some(kind) })
+    }
+
     fn lease(&mut self, lease: u64, trials: std::ops::Range<u64>) -> Result<Arc<Tenure>, WorkerError> {
-        self.desk.hear(coordinator::Kind::Lease(Lease {
+        self.hear(coordinator::Kind::Lease(Lease {
             lease,
             cell: Some(self.cell.clone()),
             first_trial: trials.start,
@@ -88,7 +94,7 @@ impl Rig {
     /// All that is to be said now.
     fn said(&mut self) -> Vec<Kind> {
         let message = || self.desk.next_message().expect("readable");
-        std::iter::from_fn(message).filter_map(|message| message.kind).collect()
+        std::iter::from_fn(message).flat_map(Batched::parts).filter_map(|part| part.kind).collect()
     }
 
     fn reopen(&mut self) -> Vec<Kind> {
@@ -118,9 +124,9 @@ fn rows_come_before_their_lease_is_done_and_need_no_grant_on_its_stream() {
     // The stream breaks: they are said again, with the grant; the lease needs no word more.
     let [Kind::Results(again), Kind::Ready(ready)] = &rig.reopen()[..] else { panic!("rows, then ready") };
     assert_eq!(again.grants, ["grant 1"]);
-    assert_eq!((again.sequence, &again.arrow_ipc), (1, &results.arrow_ipc));
+    assert_eq!((again.sequence, &again.rows), (1, &results.rows));
     assert!(ready.held.is_empty());
-    rig.desk.hear(coordinator::Kind::Ack(Ack { sequence: 1 })).expect("fine");
+    rig.hear(coordinator::Kind::Ack(Ack { sequence: 1 })).expect("fine");
     rig.desk.close();
     assert_eq!(rig.desk.hello(&rig.options).sweep, "", "nothing is held any more");
 }
@@ -142,7 +148,7 @@ fn what_ends_while_there_is_no_stream_comes_with_its_grant() {
     let [Kind::Results(results)] = &rig.said()[..] else { panic!("rows") };
     assert_eq!(results.grants, ["grant 1"]);
     let adopted = Adopted { leases: vec![AdoptedLease { held: 0, lease: 8, trials: trials(0, 2) }] };
-    rig.desk.hear(coordinator::Kind::Adopted(adopted)).expect("as it was offered");
+    rig.hear(coordinator::Kind::Adopted(adopted)).expect("as it was offered");
     rig.ended(&tenure, [1]);
     rig.desk.seal().expect("sealed");
     let [Kind::Results(results), Kind::LeaseDone(done)] = &rig.said()[..] else { panic!("rows, then done") };
@@ -158,10 +164,10 @@ fn what_ends_while_there_is_no_stream_comes_with_its_grant() {
 fn a_recall_is_answered_once_and_with_nothing_that_is_not_held() {
     let mut rig = Rig::new();
     rig.said();
-    rig.desk.hear(coordinator::Kind::Recall(v1::Recall { lease: 5, most: 9, begun: true })).expect("fine");
+    rig.hear(coordinator::Kind::Recall(v1::Recall { lease: 5, most: 9, begun: true })).expect("fine");
     assert_eq!(rig.said(), [Kind::Returned(Returned { lease: 5, trials: Vec::new() })]);
     let tenure = rig.lease(1, 0..100).expect("sound");
-    rig.desk.hear(coordinator::Kind::Recall(v1::Recall { lease: 1, most: 10, begun: false })).expect("fine");
+    rig.hear(coordinator::Kind::Recall(v1::Recall { lease: 1, most: 10, begun: false })).expect("fine");
     assert_eq!(rig.said(), [Kind::Returned(Returned { lease: 1, trials: trials(90, 10) })]);
     // One is under way as the kernel fails: what the lease is said to return is then nothing.
     rig.desk.recalls.insert(
@@ -182,11 +188,11 @@ fn a_trial_that_was_lost_and_came_back_and_ended_meanwhile_is_not_run_again() {
     rig.said();
     let lost = rig.lease(1, 0..100).expect("sound");
     rig.reopen();
-    rig.desk.hear(coordinator::Kind::Adopted(Adopted::default())).expect("as it was offered");
+    rig.hear(coordinator::Kind::Adopted(Adopted::default())).expect("as it was offered");
     let again = rig.lease(1, 0..100).expect("sound");
     rig.ended(&lost, [99, 95]);
     assert!(!rig.desk.holdings.is_left(again.cell, 99));
-    rig.desk.hear(coordinator::Kind::Recall(v1::Recall { lease: 1, most: 4, begun: false })).expect("fine");
+    rig.hear(coordinator::Kind::Recall(v1::Recall { lease: 1, most: 4, begun: false })).expect("fine");
     let given_back = [Trials { first: 94, count: 1 }, Trials { first: 96, count: 3 }];
     assert_eq!(rig.said(), [Kind::Returned(Returned { lease: 1, trials: given_back.to_vec() })]);
 }
@@ -210,7 +216,7 @@ fn a_lease_whose_rest_is_recalled_is_done_after_its_rows() {
 
 #[test]
 fn what_cannot_be_is_refused_and_nothing_panics() {
-    let refused = |rig: &mut Rig, kind| match rig.desk.hear(kind) {
+    let refused = |rig: &mut Rig, kind| match rig.hear(kind) {
         Err(WorkerError::Protocol(_)) => {}
         other => panic!("{other:?}"),
     };
@@ -229,13 +235,16 @@ fn what_cannot_be_is_refused_and_nothing_panics() {
     assert!(matches!(rig.lease(4, 30..40), Err(WorkerError::Protocol(_))), "the key is another cell's");
     refused(&mut rig, coordinator::Kind::Welcome(Welcome::default()));
     refused(&mut rig, coordinator::Kind::Adopted(Adopted::default()));
+    let inner = coordinator::Kind::Batch(CoordinatorBatch::default());
+    let nested = CoordinatorBatch { messages: vec![CoordinatorMessage { kind: Some(inner) }] };
+    refused(&mut rig, coordinator::Kind::Batch(nested));
     refused(&mut rig, coordinator::Kind::Checkpoints(v1::Checkpoints { batch: Bytes::from_static(b"\xff") }));
     // An empty lease is done, and an unknown message acknowledged, without ado.
     rig.cell.key ^= 1;
     rig.said();
     let empty = Lease { lease: 9, cell: Some(rig.cell.clone()), first_trial: 3, trials: 0, grant: Bytes::new() };
-    rig.desk.hear(coordinator::Kind::Lease(empty)).expect("fine");
-    rig.desk.hear(coordinator::Kind::Ack(Ack { sequence: 77 })).expect("fine");
+    rig.hear(coordinator::Kind::Lease(empty)).expect("fine");
+    rig.hear(coordinator::Kind::Ack(Ack { sequence: 77 })).expect("fine");
     rig.desk.seal().expect("sealed");
     assert_eq!(rig.said(), [Kind::LeaseDone(LeaseDone { lease: 9, busy_nanos: 0 })]);
 }

@@ -1,7 +1,8 @@
 use std::path::Path;
 
-use taugrid_results::{Outcome, TrialRecord, decode_ipc, from_batch};
+use taugrid_results::{Cell, CellKey, CellTable, Outcome, TrialRecord};
 use taugrid_sweep::{Covariance, DynamicsSpec};
+use taugrid_wire::rows::from_wire;
 
 use super::*;
 
@@ -15,8 +16,8 @@ fn row(key: u64, trial: u64) -> Row {
     Row { cell: CellKey(key), record }
 }
 
-fn cells() -> HashMap<CellKey, Cell> {
-    [1, 2].map(|key| (CellKey(key), cell(key))).into()
+fn cells() -> CellTable {
+    CellTable::new([1, 2].map(cell))
 }
 
 fn grant(name: &'static str) -> Bytes {
@@ -28,14 +29,13 @@ fn outbox(most_memory: usize, base: &Path) -> Outbox {
 }
 
 fn seal(outbox: &mut Outbox, stream: u64) -> Sealed {
-    outbox.seal("sweep", &cells(), stream).expect("encodable").expect("rows wait")
+    outbox.seal("sweep", stream).expect("rows wait")
 }
 
 fn rows(outbox: &Outbox, sequence: u64) -> Vec<(u64, u64)> {
     let results = outbox.read(sequence).expect("readable").expect("not acknowledged");
     assert_eq!(results.sequence, sequence);
-    let batch = decode_ipc(&results.arrow_ipc).expect("a batch");
-    let rows = from_batch(&batch, &CellTable::new(cells().into_values())).expect("rows");
+    let rows = from_wire(&results.rows, &cells()).expect("rows");
     rows.iter().map(|row| (row.cell.0, row.record.trial)).collect()
 }
 
@@ -49,7 +49,7 @@ fn files(base: &Path) -> usize {
 fn rows_are_kept_until_they_are_acknowledged() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut outbox = outbox(1 << 20, folder.path());
-    assert_eq!(outbox.seal("sweep", &cells(), 1).expect("nothing to encode"), None);
+    assert_eq!(outbox.seal("sweep", 1), None);
     outbox.add(vec![row(1, 0), row(2, 0)], &grant("a"), Some(1));
     let first = seal(&mut outbox, 1);
     outbox.add(vec![row(1, 1)], &grant("a"), Some(1));
@@ -90,7 +90,7 @@ fn a_message_has_a_bounded_size() {
     assert!(outbox.is_full());
     let [full, rest] = [seal(&mut outbox, 1), seal(&mut outbox, 1)].map(|sealed| {
         let results = outbox.read(sealed.sequence).expect("readable").expect("there");
-        assert!(results.arrow_ipc.len() < taugrid_wire::MAX_MESSAGE_BYTES / 4);
+        assert!(results.encoded_len() < taugrid_wire::MAX_MESSAGE_BYTES / 4);
         (rows(&outbox, sealed.sequence).len(), results.grants)
     });
     assert_eq!(full, (ROWS_OF_A_MESSAGE, vec![grant("a"), grant("b")]));

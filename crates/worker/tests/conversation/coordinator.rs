@@ -1,11 +1,14 @@
 //! The other end: a coordinator that says what the test has it say, and nothing of its own accord.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
 
-use taugrid_results::{CellTable, TrialCheckpoint, decode_checkpoints, decode_ipc, from_batch};
+use taugrid_results::{CellTable, TrialCheckpoint, decode_checkpoints};
 use taugrid_sweep::{Cell, Sweep};
+use taugrid_wire::batch::Batched;
+use taugrid_wire::rows::from_wire;
 use taugrid_wire::v1::{
     self, ArtifactChunk, CoordinatorMessage, FetchArtifactRequest, Goodbye, Hello, Ready, Results, Returned, Trials,
     Welcome, WorkerMessage,
@@ -72,8 +75,7 @@ impl Knowledge {
 
     /// The trials of a message, in their order.
     pub(crate) fn trials(&self, results: &Results) -> Vec<u64> {
-        let batch = decode_ipc(&results.arrow_ipc).expect("a batch");
-        let rows = from_batch(&batch, &CellTable::new(self.sweep.cells())).expect("rows of this sweep");
+        let rows = from_wire(&results.rows, &CellTable::new(self.sweep.cells())).expect("rows of this sweep");
         let mut trials: Vec<_> = rows.iter().map(|row| row.record.trial).collect();
         trials.sort_unstable();
         trials
@@ -158,6 +160,8 @@ impl Coordinator {
 /// A worker's stream. Dropping it closes it in order.
 pub(crate) struct Stream {
     incoming: Streaming<WorkerMessage>,
+    /// What has come and was not looked at.
+    parts: VecDeque<WorkerMessage>,
     outgoing: mpsc::UnboundedSender<Result<CoordinatorMessage, Status>>,
 }
 
@@ -174,9 +178,10 @@ impl Stream {
     /// As [`Self::next`]; `None` at the end of the stream.
     pub(crate) async fn next_or_end(&mut self) -> Option<worker_message::Kind> {
         loop {
-            match self.incoming.message().await.ok().flatten()?.kind {
-                None | Some(worker_message::Kind::Heartbeat(_)) => {}
-                Some(kind) => return Some(kind),
+            match self.parts.pop_front() {
+                None => self.parts = self.incoming.message().await.ok().flatten()?.parts(),
+                Some(WorkerMessage { kind: None | Some(worker_message::Kind::Heartbeat(_)) }) => {}
+                Some(WorkerMessage { kind }) => return kind,
             }
         }
     }
@@ -242,7 +247,7 @@ impl Dispatch for Desk {
 
     async fn attach(&self, request: Request<Streaming<WorkerMessage>>) -> Result<Response<Self::AttachStream>, Status> {
         let (outgoing, stream) = mpsc::unbounded_channel();
-        let stream_of_worker = Stream { incoming: request.into_inner(), outgoing };
+        let stream_of_worker = Stream { incoming: request.into_inner(), parts: VecDeque::new(), outgoing };
         self.0.send(stream_of_worker).map_err(|_| Status::unavailable("the test is over"))?;
         Ok(Response::new(Box::pin(UnboundedReceiverStream::new(stream))))
     }

@@ -137,7 +137,7 @@ async fn what_cannot_be_handed_back_is_left_to_the_next_worker() {
     let worker = Worker::start(Options { spill: spill.clone(), ..options(Where::local(coordinator.address), &cache) });
     let (hello, again, ready, mut stream) = coordinator.welcomed(&knowledge).await;
     assert_eq!(hello.sweep, "", "it would serve another sweep as well");
-    let bodies = |all: &[taugrid_wire::v1::Results]| all.iter().map(|one| one.arrow_ipc.clone()).collect::<Vec<_>>();
+    let bodies = |all: &[taugrid_wire::v1::Results]| all.iter().map(|one| one.rows.clone()).collect::<Vec<_>>();
     assert_eq!(bodies(&again), bodies(&rows));
     assert!(again.iter().all(|rows| rows.grants == ["grant 1"]));
     assert_eq!(ready.held, [Held { grant: "grant 2".into(), left: span(0, 3) }]);

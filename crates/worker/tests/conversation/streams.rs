@@ -39,7 +39,7 @@ async fn leases_outlive_the_stream_and_rows_are_said_again_with_their_grants() {
     let unacknowledged: Vec<_> = rows.into_iter().skip(1).chain(more).collect();
     assert!(!unacknowledged.is_empty());
     for (again, before) in again.iter().zip(&unacknowledged) {
-        assert_eq!((again.sequence, &again.arrow_ipc), (before.sequence, &before.arrow_ipc));
+        assert_eq!((again.sequence, &again.rows), (before.sequence, &before.rows));
         let grant = if knowledge.trials(again)[0] < 40 { "grant 1" } else { "grant 4" };
         assert_eq!(again.grants, [grant]);
     }
@@ -139,7 +139,7 @@ async fn rows_beyond_the_memory_are_spilled_and_said_again_from_there() {
     let (_, again, _, mut stream) = coordinator.welcomed(&knowledge).await;
     assert_eq!(again.len(), rows.len());
     for (again, before) in again.iter().zip(&rows) {
-        assert_eq!((again.sequence, &again.arrow_ipc), (before.sequence, &before.arrow_ipc));
+        assert_eq!((again.sequence, &again.rows), (before.sequence, &before.rows));
         stream.say(Kind::Ack(Ack { sequence: again.sequence }));
     }
     // What is heard after the acknowledgements is heard after them.
