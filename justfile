@@ -85,6 +85,6 @@ docs *ARGS:
 
 # A hundred thousand workers in virtual time, and a real coordinator under load.
 scaling:
-    cargo test -p taugrid-coordinator virtual_time::a_hundred_thousand -- --ignored --nocapture
+    cargo test -p taugrid-coordinator virtual_time -- --ignored --nocapture --test-threads 1
     cargo build --release --workspace
     target/release/taugrid bench orchestrator

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::Command;
 
 use rig::{Folder, Process, Run, binary};
+use taugrid_wire::batch::Batched;
 use taugrid_wire::externalscaler::ScaledObjectRef;
 use taugrid_wire::externalscaler::external_scaler_client::ExternalScalerClient;
 use taugrid_wire::v1::coordinator_message::Kind as Heard;
@@ -172,13 +173,15 @@ async fn fail_at_everything(url: String) -> Reason {
     say(Said::Hello(hello)).await;
     let mut heard = client.attach(ReceiverStream::new(said)).await.expect("it answers").into_inner();
     while let Some(message) = heard.message().await.expect("the stream is whole") {
-        match message.kind {
-            Some(Heard::Welcome(_)) => say(Said::Ready(Ready::default())).await,
-            Some(Heard::Lease(lease)) => {
-                say(Said::Failed(Failed { lease: lease.lease, detail: "as it must".to_owned() })).await;
+        for kind in message.parts().into_iter().filter_map(|part| part.kind) {
+            match kind {
+                Heard::Welcome(_) => say(Said::Ready(Ready::default())).await,
+                Heard::Lease(lease) => {
+                    say(Said::Failed(Failed { lease: lease.lease, detail: "as it must".to_owned() })).await;
+                }
+                Heard::Farewell(farewell) => return farewell.reason(),
+                _ => {}
             }
-            Some(Heard::Farewell(farewell)) => return farewell.reason(),
-            _ => {}
         }
     }
     panic!("it ends without a farewell");

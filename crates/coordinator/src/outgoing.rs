@@ -24,8 +24,9 @@ pub(crate) struct Outgoing(mpsc::Sender<Item>);
 /// The way to one worker, for somebody who does not keep it open.
 pub(crate) struct WeakOutgoing(mpsc::WeakSender<Item>);
 
+/// Small, for a line that is empty has room for some dozens of them.
 enum Item {
-    Message(Kind),
+    Message(Box<Kind>),
     Checkpoints(CellKey, Vec<u64>),
 }
 
@@ -51,7 +52,7 @@ impl Waiting {
         let mut gathering = Gathering::default();
         loop {
             match self.taken.pop_front() {
-                Some(Item::Message(kind)) => gathering.push(CoordinatorMessage { kind: Some(kind) }),
+                Some(Item::Message(kind)) => gathering.push(CoordinatorMessage { kind: Some(*kind) }),
                 Some(Item::Checkpoints(cell, trials)) => {
                     let kind = load(Arc::clone(&self.checkpoints), cell, trials).await;
                     kind.into_iter().for_each(|kind| gathering.push(CoordinatorMessage { kind: Some(kind) }));
@@ -93,7 +94,7 @@ impl Outgoing {
     /// Sends to the worker; whether there is room. A stream that is gone will be reported by the service as such.
     #[must_use]
     pub(crate) fn send(&self, kind: Kind) -> bool {
-        self.put(Item::Message(kind))
+        self.put(Item::Message(Box::new(kind)))
     }
 
     /// Sends a lease, and before it the checkpoints of its trials, if there are any; whether there is room.

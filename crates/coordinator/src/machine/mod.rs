@@ -134,6 +134,8 @@ pub struct Machine {
     next_lease: u64,
     /// Whose leases are looked at next for what others could have.
     sampled: WorkerId,
+    /// Who of the hungry asks next.
+    asking: WorkerId,
     mortality: Mortality,
     muster: Option<Muster>,
     paused: bool,
@@ -164,6 +166,7 @@ impl Machine {
             reserved: BTreeSet::new(),
             next_lease: 1,
             sampled: WorkerId(0),
+            asking: WorkerId(0),
             mortality: Mortality::default(),
             muster,
             paused: false,
@@ -596,8 +599,10 @@ impl Machine {
                 return;
             }
             let Some(lease) = self.lease_open(worker, threads, effects) else {
-                self.hungry.insert(worker);
-                self.seek(worker, effects);
+                // While it works off what it has, it need not ask with every message; it does when its turn comes.
+                if self.hungry.insert(worker) || held == 0 {
+                    self.seek(worker, effects);
+                }
                 return;
             };
             if let Some(lease) = self.workers.get(&worker).and_then(|state| state.lease(lease)) {

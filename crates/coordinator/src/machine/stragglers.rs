@@ -11,7 +11,10 @@ use super::worker::{LeaseState, WorkerState};
 use super::{Machine, cell::CellState};
 
 /// Leases that are looked at for one idle worker.
-const SAMPLE: usize = 512;
+const SAMPLE: usize = 256;
+/// Hungry workers that ask again at a time, at least; and in how many times all of them do, at most.
+const AT_ONCE: usize = 64;
+const ROUND: usize = 128;
 /// Less work than this, in seconds, is not worth sharing.
 const WORTH_SHARING: f64 = 0.02;
 /// A lease is late when it has taken so many times as long as it should. Exit times are exponential: the longest of 64
@@ -34,11 +37,15 @@ impl Machine {
         effects.push(Effect::Recall { worker, lease, most, begun: false });
     }
 
-    /// Idle workers ask again, some of them: what was all begun then may be no more.
+    /// Hungry workers ask again, some of them in turn: what was all begun then may be no more.
     pub(super) fn ask_again(&mut self, effects: &mut Vec<Effect>) {
-        const AT_ONCE: usize = 64;
-        let idle: Vec<_> = self.hungry.iter().copied().take(AT_ONCE).collect();
-        idle.into_iter().for_each(|worker| self.seek(worker, effects));
+        let at_once = AT_ONCE.max(self.hungry.len() / ROUND);
+        let turn = self.hungry.range(self.asking..).chain(self.hungry.range(..self.asking));
+        let mut turn: Vec<_> = turn.copied().take(at_once + 1).collect();
+        if turn.len() > at_once {
+            self.asking = turn.pop().unwrap_or(self.asking);
+        }
+        turn.into_iter().for_each(|worker| self.seek(worker, effects));
     }
 
     /// The lease of another worker from which most can be had that is not begun.
