@@ -16,6 +16,14 @@ impl Avx512 {
     }
 }
 
+/// Folds the halves of two vectors onto each other, and puts the results side by side.
+macro_rules! fold {
+    ($shuffle:ident, $low:literal, $high:literal, $a:expr, $b:expr) => {{
+        let (a, b) = ($a, $b);
+        unsafe { _mm512_add_ps($shuffle::<$low>(a, b), $shuffle::<$high>(a, b)) }
+    }};
+}
+
 // SAFETY, of every block below: the token proves that the machine has the instructions, and references are valid for
 // the sixteen elements of their types.
 impl Simd for Avx512 {
@@ -35,6 +43,10 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn splat(self, x: f32) -> Self::F {
         unsafe { _mm512_set1_ps(x) }
+    }
+    #[inline(always)]
+    fn splat_four(self, x: &[f32; 4]) -> Self::F {
+        unsafe { _mm512_broadcast_f32x4(_mm_loadu_ps(x.as_ptr())) }
     }
     #[inline(always)]
     fn load(self, from: &[f32; LANES]) -> Self::F {
@@ -207,14 +219,7 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     fn totals(self, x: [Self::F; LANES]) -> Self::F {
-        // Each stage folds the halves of two vectors onto each other and puts the results side by side. No closures:
-        // the compiler may leave them as calls.
-        macro_rules! fold {
-            ($shuffle:ident, $low:literal, $high:literal, $a:expr, $b:expr) => {{
-                let (a, b) = ($a, $b);
-                unsafe { _mm512_add_ps($shuffle::<$low>(a, b), $shuffle::<$high>(a, b)) }
-            }};
-        }
+        // No closures: the compiler may leave them as calls.
         macro_rules! eights {
             ($a:literal, $b:literal) => {
                 fold!(_mm512_shuffle_f32x4, 0x44, 0xEE, x[$a], x[$b])
@@ -227,6 +232,18 @@ impl Simd for Avx512 {
         let ab = fold!(_mm512_shuffle_ps, 0x44, 0xEE, a, b);
         let cd = fold!(_mm512_shuffle_ps, 0x44, 0xEE, c, d);
         fold!(_mm512_shuffle_ps, 0x88, 0xDD, ab, cd)
+    }
+
+    #[inline(always)]
+    fn totals_of_four(self, x: [Self::F; LANES]) -> [Self::F; 4] {
+        macro_rules! fours {
+            ($($first:literal)*) => {[$({
+                let ab = fold!(_mm512_shuffle_f32x4, 0x44, 0xEE, x[$first], x[$first + 1]);
+                let cd = fold!(_mm512_shuffle_f32x4, 0x44, 0xEE, x[$first + 2], x[$first + 3]);
+                fold!(_mm512_shuffle_f32x4, 0x88, 0xDD, ab, cd)
+            }),*]};
+        }
+        fours!(0 4 8 12)
     }
 }
 

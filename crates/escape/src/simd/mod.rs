@@ -66,6 +66,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn call<K: Kernel>(self, kernel: K) -> K::Output;
 
     fn splat(self, x: f32) -> Self::F;
+    /// Lane l is x\[l mod 4\].
+    fn splat_four(self, x: &[f32; 4]) -> Self::F;
     fn load(self, from: &[f32; LANES]) -> Self::F;
     fn store(self, x: Self::F, to: &mut [f32; LANES]);
     fn add(self, a: Self::F, b: Self::F) -> Self::F;
@@ -123,6 +125,10 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
 
     /// Lane l is [`total`](Self::total) of x\[l\].
     fn totals(self, x: [Self::F; LANES]) -> Self::F;
+
+    /// Lane 4k + c of vector v is Σ of the lanes c, 4 + c, 8 + c and 12 + c of x\[4v + k\], halves folded onto each
+    /// other: 16 → 8 → 4.
+    fn totals_of_four(self, x: [Self::F; LANES]) -> [Self::F; 4];
 
     /// Σ of the lanes, halves folded onto each other: 16 → 8 → 4 → 2 → 1.
     #[inline(always)]

@@ -39,8 +39,15 @@ impl Kernel for Everything {
         ] {
             u(x);
         }
+        let many = std::array::from_fn(|l| s.fma(a, b, s.splat(f32::from_bits(self.c[l]))));
+        let fours = s.totals_of_four(many);
         for x in [
             s.splat(f32::from_bits(self.a[0])),
+            s.splat_four(&std::array::from_fn(|l| f32::from_bits(self.a[l]))),
+            fours[0],
+            fours[1],
+            fours[2],
+            fours[3],
             s.add(a, b),
             s.sub(a, b),
             s.mul(a, b),
@@ -49,7 +56,7 @@ impl Kernel for Everything {
             s.sqrt(a),
             s.div(a, b),
             s.max(a, b),
-            s.totals(std::array::from_fn(|l| s.fma(a, b, s.splat(f32::from_bits(self.c[l]))))),
+            s.totals(many),
             s.select(s.lt(a, b), a, c),
             s.select(s.le(a, b), a, c),
             s.select(s.has_bit::<3>(ua), a, c),

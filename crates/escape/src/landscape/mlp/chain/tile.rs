@@ -1,47 +1,75 @@
 //! A tile: the examples that go through the network side by side.
 //!
-//! Kernels read an example as [`Row`]s with its inputs, or its classes, in the lanes, and broadcast from them: so the
-//! same row serves the way forward and the way back. Rows of the same sixteen inputs of all examples make a plane.
+//! Kernels read an example as [`Numbers`], its inputs or its classes, and broadcast from them: so the same numbers serve
+//! the way forward and the way back. The same sixteen inputs of all examples make a plane. Where chains share a vector, an
+//! example of a tile is one for each of them.
 
-use super::network::Network;
-use super::row::Row;
+use super::network::Shared;
+use super::number::Number;
+use super::row::Numbers;
+use crate::simd::LANES;
 
 /// Examples, and what comes out of the network for them.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Tile {
+#[derive(Debug, Clone)]
+pub(super) struct Tile<N> {
     /// Examples.
     pub(super) count: usize,
     /// x, and after it 1: `[planes][count]`.
-    pub(super) inputs: Vec<Row>,
+    pub(super) inputs: Vec<Numbers<N>>,
+    /// `[count][CHAINS]`.
     pub(super) labels: Vec<u32>,
+    /// 1 for an example's own class, 0 for all others: `[planes][count]`.
+    pub(super) targets: Vec<Numbers<N>>,
     /// (2/C)·s, or s with cross-entropy.
     pub(super) factors: Vec<f32>,
     /// g = (2/C)·s·(f − target), or s·(softmax f − target), and zeros after it: `[planes][count]`.
-    pub(super) slopes: Vec<Row>,
+    pub(super) slopes: Vec<Numbers<N>>,
     /// Whether, with cross-entropy, f itself is wanted in their place.
     pub(super) keeps_outputs: bool,
 }
 
-impl Tile {
-    /// Loads `count` examples: `example` gives the index of each, and its s.
+impl<N: Number> Tile<N> {
+    /// Without examples.
+    pub(super) fn new() -> Self {
+        let (inputs, labels, targets) = (Vec::new(), Vec::new(), Vec::new());
+        Self { count: 0, inputs, labels, targets, factors: Vec::new(), slopes: Vec::new(), keeps_outputs: false }
+    }
+
+    /// Loads `count` examples: `index` gives that of each for a chain, and `s` what it counts.
     #[inline(always)]
-    pub(super) fn load(&mut self, network: &Network, count: usize, example: impl Fn(usize) -> (usize, f32)) {
+    pub(super) fn load(
+        &mut self,
+        network: &Shared<N>,
+        count: usize,
+        index: impl Fn(usize, usize) -> usize,
+        s: impl Fn(usize) -> f32,
+    ) {
         let layout = network.layout;
         if self.count != count {
             self.count = count;
-            self.inputs.resize(layout.input_planes() * count, Row::ZERO);
-            self.labels.resize(count, 0);
+            self.inputs.resize(layout.input_planes() * count, Numbers::ZERO);
+            self.labels.clear();
+            self.labels.resize(count * N::CHAINS, 0);
+            self.targets.clear();
+            self.targets.resize(layout.class_planes() * count, Numbers::ZERO);
             self.factors.resize(count, 0.0);
-            self.slopes.resize(layout.class_planes() * count, Row::ZERO);
+            self.slopes.resize(layout.class_planes() * count, Numbers::ZERO);
         }
-        let factor = network.slope_factor;
         for k in 0..count {
-            let (index, s) = example(k);
+            self.factors[k] = network.slope_factor * s(k);
             for plane in 0..layout.input_planes() {
-                self.inputs[plane * count + k] = network.inputs[plane * network.labels.len() + index];
+                let inputs = &network.inputs[plane * network.labels.len()..][..network.labels.len()];
+                N::gather(&mut self.inputs[plane * count + k].0, |chain| &inputs[index(chain, k)].0);
             }
-            self.labels[k] = network.labels[index];
-            self.factors[k] = factor * s;
+            for chain in 0..N::CHAINS {
+                let label = &mut self.labels[k * N::CHAINS + chain];
+                let mut target = |label: u32, x| {
+                    self.targets[label as usize / LANES * count + k].0[label as usize % LANES].set(chain, x);
+                };
+                target(*label, 0.0);
+                *label = network.labels[index(chain, k)];
+                target(*label, 1.0);
+            }
         }
     }
 }
