@@ -38,6 +38,10 @@ impl Minibatches {
     /// Fills `batch`, which is no longer than there are examples, with different indices; `below(n)` is uniform on 0..n.
     #[inline]
     pub(crate) fn draw(&mut self, batch: &mut [u32], mut below: impl FnMut(u64) -> u64) {
+        if let [index] = batch {
+            *index = below(u64::from(self.examples)) as u32;
+            return;
+        }
         let first = self.examples - batch.len() as u32;
         for (slot, last) in batch.iter_mut().zip(first..self.examples) {
             let candidate = below(u64::from(last) + 1) as u32;

@@ -121,6 +121,10 @@ impl Simd for Avx2 {
         halves!(_mm256_max_ps, a, b)
     }
     #[inline(always)]
+    fn eq(self, a: Self::F, b: Self::F) -> Self::M {
+        halves!(_mm256_cmp_ps::<_CMP_EQ_OQ>, a, b)
+    }
+    #[inline(always)]
     fn lt(self, a: Self::F, b: Self::F) -> Self::M {
         halves!(_mm256_cmp_ps::<_CMP_LT_OQ>, a, b)
     }
@@ -285,6 +289,30 @@ impl Simd for Avx2 {
             };
         }
         vectors!(0 4 8 12)
+    }
+
+    #[inline(always)]
+    fn interleave(self, [a, b, c, d]: [Self::F; 4]) -> [Self::F; 4] {
+        let mut vectors = [a; 4];
+        for half in 0..2 {
+            let [a, b, c, d] = [a[half], b[half], c[half], d[half]];
+            unsafe {
+                let [ab, cd] = [_mm256_castps_pd(_mm256_unpacklo_ps(a, b)), _mm256_castps_pd(_mm256_unpacklo_ps(c, d))];
+                let [uv, wx] = [_mm256_castps_pd(_mm256_unpackhi_ps(a, b)), _mm256_castps_pd(_mm256_unpackhi_ps(c, d))];
+                // Block q of p_j is lane 4q + j of the four halves.
+                let [p0, p1] = [_mm256_unpacklo_pd(ab, cd), _mm256_unpackhi_pd(ab, cd)];
+                let [p2, p3] = [_mm256_unpacklo_pd(uv, wx), _mm256_unpackhi_pd(uv, wx)];
+                vectors[2 * half] = [
+                    _mm256_castpd_ps(_mm256_permute2f128_pd::<0x20>(p0, p1)),
+                    _mm256_castpd_ps(_mm256_permute2f128_pd::<0x20>(p2, p3)),
+                ];
+                vectors[2 * half + 1] = [
+                    _mm256_castpd_ps(_mm256_permute2f128_pd::<0x31>(p0, p1)),
+                    _mm256_castpd_ps(_mm256_permute2f128_pd::<0x31>(p2, p3)),
+                ];
+            }
+        }
+        vectors
     }
 }
 

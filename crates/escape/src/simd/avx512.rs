@@ -89,6 +89,10 @@ impl Simd for Avx512 {
         unsafe { _mm512_max_ps(a, b) }
     }
     #[inline(always)]
+    fn eq(self, a: Self::F, b: Self::F) -> Self::M {
+        unsafe { _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b) }
+    }
+    #[inline(always)]
     fn lt(self, a: Self::F, b: Self::F) -> Self::M {
         unsafe { _mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b) }
     }
@@ -244,6 +248,25 @@ impl Simd for Avx512 {
             }),*]};
         }
         fours!(0 4 8 12)
+    }
+
+    #[inline(always)]
+    fn interleave(self, [a, b, c, d]: [Self::F; 4]) -> [Self::F; 4] {
+        unsafe {
+            let [ab, cd] = [_mm512_castps_pd(_mm512_unpacklo_ps(a, b)), _mm512_castps_pd(_mm512_unpacklo_ps(c, d))];
+            let [uv, wx] = [_mm512_castps_pd(_mm512_unpackhi_ps(a, b)), _mm512_castps_pd(_mm512_unpackhi_ps(c, d))];
+            // Block q of p_j is lane 4q + j of the four; block v of the result's vector q is to be that.
+            let [p0, p1] = [_mm512_unpacklo_pd(ab, cd), _mm512_unpackhi_pd(ab, cd)];
+            let [p2, p3] = [_mm512_unpacklo_pd(uv, wx), _mm512_unpackhi_pd(uv, wx)];
+            let [low01, high01] = [_mm512_shuffle_f64x2::<0x44>(p0, p1), _mm512_shuffle_f64x2::<0xEE>(p0, p1)];
+            let [low23, high23] = [_mm512_shuffle_f64x2::<0x44>(p2, p3), _mm512_shuffle_f64x2::<0xEE>(p2, p3)];
+            [
+                _mm512_castpd_ps(_mm512_shuffle_f64x2::<0x88>(low01, low23)),
+                _mm512_castpd_ps(_mm512_shuffle_f64x2::<0xDD>(low01, low23)),
+                _mm512_castpd_ps(_mm512_shuffle_f64x2::<0x88>(high01, high23)),
+                _mm512_castpd_ps(_mm512_shuffle_f64x2::<0xDD>(high01, high23)),
+            ]
+        }
     }
 }
 

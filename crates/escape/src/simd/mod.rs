@@ -81,6 +81,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn div(self, a: Self::F, b: Self::F) -> Self::F;
     /// a where a > b, else b: b where they are equal (so of two zeros the second) or either is NaN.
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
+    /// a = b; no where either is NaN.
+    fn eq(self, a: Self::F, b: Self::F) -> Self::M;
     /// a < b; no where either is NaN.
     fn lt(self, a: Self::F, b: Self::F) -> Self::M;
     /// a ≤ b; no where either is NaN.
@@ -129,6 +131,9 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// Lane 4k + c of vector v is Σ of the lanes c, 4 + c, 8 + c and 12 + c of x\[4v + k\], halves folded onto each
     /// other: 16 → 8 → 4.
     fn totals_of_four(self, x: [Self::F; LANES]) -> [Self::F; 4];
+
+    /// Lane 4k + c of vector v is lane 4v + k of x\[c\].
+    fn interleave(self, x: [Self::F; 4]) -> [Self::F; 4];
 
     /// Σ of the lanes, halves folded onto each other: 16 → 8 → 4 → 2 → 1.
     #[inline(always)]

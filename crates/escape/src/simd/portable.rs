@@ -79,6 +79,10 @@ impl Simd for Portable {
         zip(a, b, |a, b| if a > b { a } else { b })
     }
     #[inline(always)]
+    fn eq(self, a: Self::F, b: Self::F) -> Self::M {
+        zip(a, b, |a, b| a == b)
+    }
+    #[inline(always)]
     fn lt(self, a: Self::F, b: Self::F) -> Self::M {
         zip(a, b, |a, b| a < b)
     }
@@ -210,6 +214,11 @@ impl Simd for Portable {
                 (x[c] + x[c + 8]) + (x[c + 4] + x[c + 12])
             })
         })
+    }
+
+    #[inline(always)]
+    fn interleave(self, x: [Self::F; 4]) -> [Self::F; 4] {
+        std::array::from_fn(|v| std::array::from_fn(|l| x[l % 4][4 * v + l / 4]))
     }
 }
 

@@ -40,7 +40,7 @@ impl Kernel for Everything {
             u(x);
         }
         let many = std::array::from_fn(|l| s.fma(a, b, s.splat(f32::from_bits(self.c[l]))));
-        let fours = s.totals_of_four(many);
+        let (fours, mixed) = (s.totals_of_four(many), s.interleave([a, b, c, s.add(a, b)]));
         for x in [
             s.splat(f32::from_bits(self.a[0])),
             s.splat_four(&std::array::from_fn(|l| f32::from_bits(self.a[l]))),
@@ -48,6 +48,11 @@ impl Kernel for Everything {
             fours[1],
             fours[2],
             fours[3],
+            mixed[0],
+            mixed[1],
+            mixed[2],
+            mixed[3],
+            s.select(s.eq(a, b), a, c),
             s.add(a, b),
             s.sub(a, b),
             s.mul(a, b),

@@ -39,10 +39,11 @@ pub(super) struct FourWalker<'a> {
 }
 
 impl<'a> FourWalker<'a> {
-    /// With batches of so many examples; `slice` steps of a chain take about a millisecond.
+    /// With batches of so many examples. A chain by itself makes `slice` steps in about a millisecond; four make half as
+    /// many each.
     pub(super) fn new(walk: &'a ChainWalk, batch_size: usize, slice: u64) -> Self {
         let network = walk.landscape.network();
-        let slice = (slice / CHAINS as u64).max(1);
+        let slice = (slice / 2).max(1);
         Self {
             walk,
             chains: FourChains::new(network, walk.isa),
@@ -99,7 +100,8 @@ impl<'a> FourWalker<'a> {
         let &Place { trial, steps, .. } = self.places[chain].as_ref()?;
         let overflowed = Boundary::SquaredRadius(self.pace.bound).left(square);
         let due = matches!(self.walk.boundary, Boundary::BaseExcess(_)) && steps.is_multiple_of(self.walk.check_every);
-        let suspect = due && !(square < self.safe_square);
+        let proved_inside = square < self.safe_square;
+        let suspect = due && !proved_inside;
         let ends = steps == self.walk.max_steps;
         if !(overflowed || suspect || ends) {
             return None;

@@ -3,6 +3,7 @@
 use super::network::Shared;
 use super::number::Number;
 use super::tile::Tile;
+use crate::simd::Simd;
 
 /// The examples of each step.
 pub(super) enum Batches<'a> {
@@ -85,13 +86,19 @@ impl Batches<'_> {
 
     /// Loads a part of the batch.
     #[inline(always)]
-    pub(super) fn load<N: Number>(&self, network: &Shared<N>, (start, len): (usize, usize), tile: &mut Tile<N>) {
+    pub(super) fn load<S: Simd, N: Number>(
+        &self,
+        s: S,
+        network: &Shared<N>,
+        (start, len): (usize, usize),
+        tile: &mut Tile<N>,
+    ) {
         match self {
             Self::Drawn(Draws { batches, size, .. }) => {
-                let s = 1.0 / *size as f32;
-                tile.load(network, len, |chain, k| batches[chain * size + start + k] as usize, |_| s);
+                let weight = 1.0 / *size as f32;
+                tile.load(s, network, len, |chain, k| batches[chain * size + start + k] as usize, |_| weight);
             }
-            Self::Weighted(weights) => tile.load(network, len, |_, k| start + k, |k| weights[start + k]),
+            Self::Weighted(weights) => tile.load(s, network, len, |_, k| start + k, |k| weights[start + k]),
         }
     }
 }

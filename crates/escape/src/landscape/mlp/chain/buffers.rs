@@ -21,6 +21,8 @@ pub(super) struct Buffers<N> {
     pub(super) sums: Vec<Row>,
     /// Σ g over the examples since the last update.
     pub(super) bias_slopes: Vec<Numbers<N>>,
+    /// Drift times the same, with batches of one example.
+    pub(super) moves: Vec<Numbers<N>>,
     /// Σ s∇ℓ over the tiles since the last update, like z. Empty if one tile holds a whole batch.
     pub(super) gradient: Vec<Row>,
     /// W₁ and b₁ of θ, of the strip at hand.
@@ -41,6 +43,7 @@ impl<N: Number> Buffers<N> {
             hidden: Vec::new(),
             sums: Vec::new(),
             bias_slopes: vec![Numbers::ZERO; layout.class_planes()],
+            moves: vec![Numbers::ZERO; layout.class_planes()],
             gradient: Vec::new(),
             first: vec![Row::ZERO; 2 * layout.first_rows()],
             second: vec![Row::ZERO; 2 * BLOCK.min(layout.strips()) * layout.shape.classes],

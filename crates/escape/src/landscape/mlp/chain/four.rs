@@ -36,9 +36,11 @@ impl<'a> FourChains<'a> {
     /// How many.
     pub const CHAINS: usize = Four::CHAINS;
 
-    /// Whether networks of this shape are walked by fours: not if their z would leave the cache that is nearest.
+    /// Whether networks of this shape are walked by fours: z of four chains and θ* take 32 bytes a parameter, and what
+    /// that gains is lost where they do not fit into the cache that is nearest. Decided by the shape alone, for four chains
+    /// round other than one by itself.
     pub fn are_for(shape: Shape) -> bool {
-        shape.hidden <= 128
+        shape.parameters() <= 1536
     }
 
     /// Four chains at θ*, for one thread.

@@ -30,7 +30,7 @@ impl Kernel for MeanLoss<'_> {
         let (mut sum, mut losses) = (s.splat_d(0.0), 0.0);
         tile.keeps_outputs = true;
         for (start, len) in pieces(count, TILE) {
-            tile.load(network, len, |_, k| start + k, |_| 0.0);
+            tile.load(s, network, len, |_, k| start + k, |_| 0.0);
             // With the factor 1 the slopes are the residuals themselves.
             tile.factors.fill(1.0);
             pass(s, network, buffers, None, Some(tile));

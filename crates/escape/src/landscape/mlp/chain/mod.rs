@@ -8,7 +8,10 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | `network` | [`Network`]: θ*, and the examples, shared by all chains |
-//! | `row` | how parameters are laid out: rows of sixteen hidden units, in strips |
+//! | `four` | [`FourChains`]: four chains of a small network in the lanes of each vector |
+//! | `number` | what differs between the two: how many chains share a vector |
+//! | `row` | how parameters are laid out: rows of hidden units, in strips |
+//! | `batches` | where the examples of a step come from |
 //! | `tile` | the examples that go through the network side by side |
 //! | `registers` | the innermost loops: sums that stay in registers |
 //! | `pass` | one pass over the hidden units: ends a step, and begins the next |
@@ -48,7 +51,7 @@ mod tile;
 mod walk;
 
 pub use factor::Factor;
-pub use four::FourChains;
+pub use four::{FourChains, FourWalked};
 pub use network::Network;
 
 use batches::{Batches, Draws};

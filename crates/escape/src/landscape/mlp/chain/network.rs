@@ -33,8 +33,8 @@ pub(super) struct Shared<N> {
     pub(super) bias: Vec<Numbers<N>>,
     /// Inputs, and after them the 1 that goes with b₁, in the lanes: `[planes][examples]`.
     pub(super) inputs: Arc<[Row]>,
-    /// `[examples]`; all below the number of classes.
-    pub(super) labels: Arc<[u32]>,
+    /// `[examples]`; all whole, and below the number of classes.
+    pub(super) labels: Arc<[f32]>,
 }
 
 impl Network {
@@ -72,7 +72,7 @@ impl Network {
             theta: strips,
             bias,
             inputs: inputs.into(),
-            labels: examples.labels().into(),
+            labels: examples.labels().iter().map(|label| *label as f32).collect(),
         };
         Self { alone, four: OnceLock::new(), loss: OnceLock::new() }
     }

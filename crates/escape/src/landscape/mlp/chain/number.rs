@@ -29,7 +29,7 @@ pub(super) trait Number: Copy + Debug + PartialEq + Send + Sync + 'static {
     /// See [`Self::rows`].
     fn rows_mut(numbers: &mut [Self; LANES]) -> &mut [[f32; LANES]];
     /// Sets sixteen numbers, given those of each chain.
-    fn gather<'a>(numbers: &mut [Self; LANES], of: impl Fn(usize) -> &'a [f32; LANES]);
+    fn gather<'a, S: Simd>(s: S, numbers: &mut [Self; LANES], of: impl Fn(usize) -> &'a [f32; LANES]);
     /// Σ over the units, halves folded onto each other.
     fn fold(x: [f32; LANES]) -> Self;
     /// The same in f64, of each chain; zeros after them.
@@ -69,7 +69,7 @@ impl Number for f32 {
     }
 
     #[inline(always)]
-    fn gather<'a>(numbers: &mut [Self; LANES], of: impl Fn(usize) -> &'a [f32; LANES]) {
+    fn gather<'a, S: Simd>(_: S, numbers: &mut [Self; LANES], of: impl Fn(usize) -> &'a [f32; LANES]) {
         *numbers = *of(0);
     }
 
@@ -135,10 +135,10 @@ impl Number for Four {
     }
 
     #[inline(always)]
-    fn gather<'a>(numbers: &mut [Self; LANES], of: impl Fn(usize) -> &'a [f32; LANES]) {
-        let (a, b, c, d) = (of(0), of(1), of(2), of(3));
-        for (k, number) in numbers.iter_mut().enumerate() {
-            *number = [a[k], b[k], c[k], d[k]];
+    fn gather<'a, S: Simd>(s: S, numbers: &mut [Self; LANES], of: impl Fn(usize) -> &'a [f32; LANES]) {
+        let vectors = s.interleave([s.load(of(0)), s.load(of(1)), s.load(of(2)), s.load(of(3))]);
+        for (row, vector) in Self::rows_mut(numbers).iter_mut().zip(vectors) {
+            s.store(vector, row);
         }
     }
 

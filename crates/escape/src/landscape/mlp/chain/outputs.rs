@@ -7,7 +7,7 @@ use super::pass::Update;
 use super::registers::{by_size, unroll, window};
 use super::row::{Numbers, Row};
 use super::softmax::{self, Place};
-use super::tile::Tile;
+use super::tile::{Tile, target};
 use crate::landscape::mlp::Loss;
 use crate::simd::{Kernel, LANES, Simd};
 
@@ -73,7 +73,7 @@ impl<'a, N: Number> Finish<'a, N> {
             s.store(outputs, slopes);
             return;
         }
-        let residuals = s.sub(outputs, s.load(&self.tile.targets[at].rows()[part]));
+        let residuals = s.sub(outputs, target(s, self.tile.labels[example], plane, part));
         let g = s.mul(s.splat(self.tile.factors[example]), residuals);
         s.store(g, slopes);
         let total = &mut self.totals[plane].rows_mut()[part];
@@ -95,8 +95,8 @@ impl<N: Number> Kernel for CrossEntropy<'_, '_, N> {
         let (count, classes) = (tile.count, network.layout.shape.classes);
         for example in 0..count {
             let place = Place { first: example, stride: count, classes };
-            let weight = tile.factors[example];
-            softmax::Slopes { outputs: &mut tile.slopes, targets: &tile.targets, place, weight }.run(s);
+            let (label, weight) = (tile.labels[example], tile.factors[example]);
+            softmax::Slopes { outputs: &mut tile.slopes, label, place, weight }.run(s);
             for (plane, total) in totals.iter_mut().enumerate() {
                 let slopes = tile.slopes[plane * count + example].rows();
                 for (total, g) in total.rows_mut().iter_mut().zip(slopes) {

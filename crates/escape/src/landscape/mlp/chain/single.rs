@@ -14,7 +14,7 @@ use super::registers::unroll_two;
 use super::row::{Numbers, Row};
 use super::softmax::{Place, Slopes};
 use super::tanh::tanh;
-use super::tile::Tile;
+use super::tile::{Tile, target};
 use super::walk::Went;
 use crate::landscape::mlp::{Activation, Loss};
 use crate::simd::{Kernel, LANES, Simd};
@@ -41,7 +41,7 @@ impl<N: Number> Kernel for SingleWalk<'_, '_, N> {
         buffers.reserve(network, 1, false);
         draws.draw();
         for tile in [&mut *here, &mut *next] {
-            tile.load(network, 1, |chain, _| draws.batches[chain] as usize, |_| 1.0);
+            tile.load(s, network, 1, |chain, _| draws.batches[chain] as usize, |_| 1.0);
         }
         // The first example only goes forward: what it finds has nothing to pass back.
         buffers.hidden.fill(Row::ZERO);
@@ -55,7 +55,7 @@ impl<N: Number> Kernel for SingleWalk<'_, '_, N> {
             done += 1;
             if done < steps {
                 draws.draw();
-                next.load(network, 1, |chain, _| draws.batches[chain] as usize, |_| 1.0);
+                next.load(s, network, 1, |chain, _| draws.batches[chain] as usize, |_| 1.0);
             }
             let squares = &mut squares;
             if decay == 0.0 {
@@ -103,6 +103,8 @@ struct Common<'a, N, const DECAY: bool> {
     decay: f32,
     /// g of the example.
     slopes: &'a [Numbers<N>],
+    /// Drift times g.
+    moves: &'a [Numbers<N>],
     /// W₂t of the next example.
     sums: &'a mut [Row],
     /// Whether nothing was added to it yet.
@@ -117,10 +119,13 @@ impl<N: Number, const DECAY: bool> Kernel for Step<'_, N, DECAY> {
         let Self { network, buffers, here, next, drift, decay, squares } = self;
         let layout = network.layout;
         let mut distance = s.splat_d(0.0);
-        for ((z, minimum), slopes) in buffers.bias.iter_mut().zip(&network.bias).zip(&buffers.bias_slopes) {
-            for ((z, minimum), slopes) in z.rows_mut().iter_mut().zip(minimum.rows()).zip(slopes.rows()) {
-                let old = s.load(z);
-                let mut new = s.fnma(s.splat(drift), s.load(slopes), old);
+        let bias = buffers.bias.iter_mut().zip(&network.bias);
+        for ((z, minimum), (slopes, moves)) in bias.zip(buffers.bias_slopes.iter().zip(&mut buffers.moves)) {
+            let rows = z.rows_mut().iter_mut().zip(minimum.rows());
+            for ((z, minimum), (slopes, moves)) in rows.zip(slopes.rows().iter().zip(moves.rows_mut())) {
+                let (old, g) = (s.load(z), s.load(slopes));
+                s.store(s.mul(s.splat(drift), g), moves);
+                let mut new = s.fnma(s.splat(drift), g, old);
                 if DECAY {
                     new = s.fnma(s.splat(decay), s.add(s.load(minimum), old), new);
                 }
@@ -129,8 +134,8 @@ impl<N: Number, const DECAY: bool> Kernel for Step<'_, N, DECAY> {
             }
         }
 
-        let (slopes, sums) = (&buffers.bias_slopes[..], &mut buffers.sums[..]);
-        let mut common = Common::<N, DECAY> { network, here, next, drift, decay, slopes, sums, fresh: true };
+        let (slopes, moves, sums) = (&buffers.bias_slopes[..], &buffers.moves[..], &mut buffers.sums[..]);
+        let mut common = Common::<N, DECAY> { network, here, next, drift, decay, slopes, moves, sums, fresh: true };
         let (wide, rows) = (layout.groups / 2, layout.rows());
         let (theta, theta_narrow) = network.theta.split_at(2 * wide * rows);
         let (z, z_narrow) = buffers.z.split_at_mut(2 * wide * rows);
@@ -171,13 +176,13 @@ impl<N: Number, const DECAY: bool> Kernel for Step<'_, N, DECAY> {
                     s.store(outputs, slopes);
                     continue;
                 }
-                let target = s.load(&next.targets[plane].rows()[part]);
+                let target = target(s, next.labels[0], plane, part);
                 s.store(s.mul(factor, s.sub(outputs, target)), slopes);
             }
         }
         if cross_entropy {
             let place = Place { first: 0, stride: 1, classes: layout.shape.classes };
-            s.call(Slopes { outputs: &mut buffers.bias_slopes, targets: &next.targets, place, weight: 1.0 });
+            s.call(Slopes { outputs: &mut buffers.bias_slopes, label: next.labels[0], place, weight: 1.0 });
         }
         s.store_d(distance, squares);
     }
@@ -261,10 +266,10 @@ impl<N: Number, const DECAY: bool> Common<'_, N, DECAY> {
         });
 
         // W₂, and what the next example's units put out.
-        for (plane, slopes) in self.slopes.iter().enumerate() {
+        for (plane, moves) in self.moves.iter().enumerate() {
             let first = inputs + plane * LANES;
             for k in 0..LANES.min(rows - first) {
-                let g = s.mul(drift, slopes.0[k].in_all_units(s));
+                let g = moves.0[k].in_all_units(s);
                 let total = &mut self.sums[plane * LANES + k].0;
                 let mut sum = if self.fresh { zero } else { s.load(total) };
                 unroll_two!(p in P {

@@ -7,6 +7,7 @@
 use super::exp::exp;
 use super::number::Number;
 use super::row::{Numbers, Row};
+use super::tile::target;
 use super::walk;
 use crate::landscape::mlp::softmax::ln_1p;
 use crate::simd::{Kernel, LANES, Simd};
@@ -22,13 +23,17 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The vectors: the index of their numbers, which of their rows, and how many classes are in it and after it.
+    /// The vectors: their plane, which of its rows they are, and how many classes are in it and after it.
     #[inline(always)]
     fn parts<N: Number>(self) -> impl Iterator<Item = (usize, usize, usize)> {
-        (0..self.classes.div_ceil(N::UNITS)).map(move |vector| {
-            let (plane, part) = (vector / N::CHAINS, vector % N::CHAINS);
-            (self.first + plane * self.stride, part, self.classes - vector * N::UNITS)
-        })
+        (0..self.classes.div_ceil(N::UNITS))
+            .map(move |vector| (vector / N::CHAINS, vector % N::CHAINS, self.classes - vector * N::UNITS))
+    }
+
+    /// Where the numbers of a plane are.
+    #[inline(always)]
+    fn at(self, plane: usize) -> usize {
+        self.first + plane * self.stride
     }
 
     /// max f.
@@ -36,9 +41,9 @@ impl Place {
     fn largest<S: Simd, N: Number>(self, s: S, outputs: &[Numbers<N>]) -> N {
         let lowest = s.splat(f32::NEG_INFINITY);
         let mut largest = lowest;
-        for (at, part, classes) in self.parts::<N>() {
+        for (plane, part, classes) in self.parts::<N>() {
             let there = s.lt(s.load(&N::UNIT_NUMBERS), s.splat(classes as f32));
-            largest = s.max(s.select(there, s.load(&outputs[at].rows()[part]), lowest), largest);
+            largest = s.max(s.select(there, s.load(&outputs[self.at(plane)].rows()[part]), lowest), largest);
         }
         let mut lanes = [0.0; LANES];
         s.store(largest, &mut lanes);
@@ -57,9 +62,8 @@ impl Place {
 /// Turns the outputs of an example into `weight` · (softmax f − onehot y), in place.
 pub(super) struct Slopes<'a, N> {
     pub(super) outputs: &'a mut [Numbers<N>],
-    /// onehot y.
-    pub(super) targets: &'a [Numbers<N>],
-    /// Of both.
+    /// y.
+    pub(super) label: N,
     pub(super) place: Place,
     pub(super) weight: f32,
 }
@@ -69,23 +73,25 @@ impl<N: Number> Kernel for Slopes<'_, N> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { outputs, targets, place, weight } = self;
+        let Self { outputs, label, place, weight } = self;
         let largest = place.largest(s, outputs).in_all_units(s);
         // exp f of the label's class alone, and of all others.
         let (mut own, mut rest) = (s.splat(0.0), s.splat(0.0));
-        for (at, part, classes) in place.parts::<N>() {
-            let row = &mut outputs[at].rows_mut()[part];
+        for (plane, part, classes) in place.parts::<N>() {
+            let target = target(s, label, plane, part);
+            let row = &mut outputs[place.at(plane)].rows_mut()[part];
             let e = Place::exponentials::<S, N>(s, row, classes, largest);
-            let mine = s.mul(e, s.load(&targets[at].rows()[part]));
+            let mine = s.mul(e, target);
             own = s.add(own, mine);
             rest = s.add(rest, s.sub(e, mine));
             s.store(s.sub(e, mine), row);
         }
         let (own, rest) = (total::<S, N>(s, own), total::<S, N>(s, rest));
         let factor = s.div(s.splat(weight), s.add(own, rest));
-        for (at, part, _) in place.parts::<N>() {
-            let row = &mut outputs[at].rows_mut()[part];
-            let g = s.fnma(rest, s.load(&targets[at].rows()[part]), s.load(row));
+        for (plane, part, _) in place.parts::<N>() {
+            let target = target(s, label, plane, part);
+            let row = &mut outputs[place.at(plane)].rows_mut()[part];
+            let g = s.fnma(rest, target, s.load(row));
             s.store(s.mul(factor, g), row);
         }
     }
@@ -102,11 +108,11 @@ fn total<S: Simd, N: Number>(s: S, x: S::F) -> S::F {
 /// ℓ of an example of class `label`: (max f − f_y) + log(1 + Σ exp(f_c − max f)) over all classes but the largest's,
 /// summed in f64.
 #[inline(always)]
-pub(super) fn loss<S: Simd>(s: S, rows: &[Row], place: Place, label: u32) -> f64 {
+pub(super) fn loss<S: Simd>(s: S, rows: &[Row], place: Place, label: f32) -> f64 {
     let largest = place.largest(s, rows);
     let mut sum = s.splat_d(0.0);
-    for (at, _, classes) in place.parts::<f32>() {
-        let e = Place::exponentials::<S, f32>(s, &rows[at].0, classes, s.splat(largest));
+    for (plane, _, classes) in place.parts::<f32>() {
+        let e = Place::exponentials::<S, f32>(s, &rows[place.at(plane)].0, classes, s.splat(largest));
         sum = s.add_d(sum, s.widen(e));
     }
     let mut lanes = [0.0; LANES];

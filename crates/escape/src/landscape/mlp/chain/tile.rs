@@ -7,7 +7,7 @@
 use super::network::Shared;
 use super::number::Number;
 use super::row::Numbers;
-use crate::simd::LANES;
+use crate::simd::{LANES, Simd};
 
 /// Examples, and what comes out of the network for them.
 #[derive(Debug, Clone)]
@@ -16,10 +16,8 @@ pub(super) struct Tile<N> {
     pub(super) count: usize,
     /// x, and after it 1: `[planes][count]`.
     pub(super) inputs: Vec<Numbers<N>>,
-    /// `[count][CHAINS]`.
-    pub(super) labels: Vec<u32>,
-    /// 1 for an example's own class, 0 for all others: `[planes][count]`.
-    pub(super) targets: Vec<Numbers<N>>,
+    /// The class of each example.
+    pub(super) labels: Vec<N>,
     /// (2/C)·s, or s with cross-entropy.
     pub(super) factors: Vec<f32>,
     /// g = (2/C)·s·(f − target), or s·(softmax f − target), and zeros after it: `[planes][count]`.
@@ -31,47 +29,47 @@ pub(super) struct Tile<N> {
 impl<N: Number> Tile<N> {
     /// Without examples.
     pub(super) fn new() -> Self {
-        let (inputs, labels, targets) = (Vec::new(), Vec::new(), Vec::new());
-        Self { count: 0, inputs, labels, targets, factors: Vec::new(), slopes: Vec::new(), keeps_outputs: false }
+        let (inputs, labels) = (Vec::new(), Vec::new());
+        Self { count: 0, inputs, labels, factors: Vec::new(), slopes: Vec::new(), keeps_outputs: false }
     }
 
-    /// Loads `count` examples: `index` gives that of each for a chain, and `s` what it counts.
+    /// Loads `count` examples: `index` gives that of each for a chain, and `weight` what it counts, s.
     #[inline(always)]
-    pub(super) fn load(
+    pub(super) fn load<S: Simd>(
         &mut self,
+        s: S,
         network: &Shared<N>,
         count: usize,
         index: impl Fn(usize, usize) -> usize,
-        s: impl Fn(usize) -> f32,
+        weight: impl Fn(usize) -> f32,
     ) {
         let layout = network.layout;
         if self.count != count {
             self.count = count;
             self.inputs.resize(layout.input_planes() * count, Numbers::ZERO);
-            self.labels.clear();
-            self.labels.resize(count * N::CHAINS, 0);
-            self.targets.clear();
-            self.targets.resize(layout.class_planes() * count, Numbers::ZERO);
+            self.labels.resize(count, N::ZERO);
             self.factors.resize(count, 0.0);
             self.slopes.resize(layout.class_planes() * count, Numbers::ZERO);
         }
         for k in 0..count {
-            self.factors[k] = network.slope_factor * s(k);
+            self.factors[k] = network.slope_factor * weight(k);
             for plane in 0..layout.input_planes() {
                 let inputs = &network.inputs[plane * network.labels.len()..][..network.labels.len()];
-                N::gather(&mut self.inputs[plane * count + k].0, |chain| &inputs[index(chain, k)].0);
+                N::gather(s, &mut self.inputs[plane * count + k].0, |chain| &inputs[index(chain, k)].0);
             }
             for chain in 0..N::CHAINS {
-                let label = &mut self.labels[k * N::CHAINS + chain];
-                let mut target = |label: u32, x| {
-                    self.targets[label as usize / LANES * count + k].0[label as usize % LANES].set(chain, x);
-                };
-                target(*label, 0.0);
-                *label = network.labels[index(chain, k)];
-                target(*label, 1.0);
+                self.labels[k].set(chain, network.labels[index(chain, k)]);
             }
         }
     }
+}
+
+/// onehot y of the classes in one of the vectors of a plane, y being the class of each chain's example.
+#[inline(always)]
+pub(super) fn target<S: Simd, N: Number>(s: S, label: N, plane: usize, part: usize) -> S::F {
+    let first = (plane * LANES + part * N::UNITS) as f32;
+    let unit = s.sub(label.in_all_units(s), s.splat(first));
+    s.select(s.eq(unit, s.load(&N::UNIT_NUMBERS)), s.splat(1.0), s.splat(0.0))
 }
 
 /// Cuts `count` into as few nearly equal pieces of at most `most` as can be.

@@ -80,7 +80,7 @@ impl<N: Number> Kernel for Walk<'_, '_, N> {
                 }
             }
             if let Some(part) = part {
-                batches.load(network, part, next);
+                batches.load(s, network, part, next);
             }
             let back_now = back.map(|fresh| Backward { tile: &*tile, fresh, update: ends.then_some(update) });
             let distance = pass(s, network, buffers, back_now, part.is_some().then_some(&mut *next));
