@@ -50,13 +50,17 @@ impl<'a> FourChains<'a> {
     }
 
     /// Puts one of the four back to θ*.
+    ///
+    /// Also in the lanes without a parameter, which hold zeros until a chain overflows.
     pub fn restart(&mut self, chain: usize) {
-        let z = vec![0.0; self.network.dim()];
-        self.read_displacement(chain, &z);
+        let Buffers { z, bias, .. } = &mut self.buffers;
+        z.iter_mut().for_each(|row| row.0.iter_mut().skip(chain).step_by(Four::CHAINS).for_each(|z| *z = 0.0));
+        bias.iter_mut().flat_map(|numbers| &mut numbers.0).for_each(|z| z.set(chain, 0.0));
+        self.drawn &= !(1 << chain);
     }
 
-    /// Like [`Chain::walk`], until ‖z‖² of one of `chains`, a bit for each, is not below the bound; the others are
-    /// walked with them, nobody knows where. `draw` is told whose batch it is.
+    /// Like [`Chain::walk`](super::Chain::walk), until ‖z‖² of one of `chains`, a bit for each, is not below the bound; the
+    /// others are walked with them, nobody knows where. `draw` is told whose batch it is.
     ///
     /// Where a walk ends before its last step, the next one goes on with the batches that are drawn: of chains that were
     /// neither put back nor left no batch is drawn in vain.
@@ -87,7 +91,7 @@ impl<'a> FourChains<'a> {
     /// Unless z has θ's length.
     pub fn read_displacement(&mut self, chain: usize, z: &[f64]) {
         assert_eq!(z.len(), self.network.dim(), "a vector of another length than theta");
+        self.restart(chain);
         self.network.four().layout.pack(chain, z, &mut self.buffers.z, &mut self.buffers.bias);
-        self.drawn &= !(1 << chain);
     }
 }

@@ -31,9 +31,10 @@ pub(super) type Row = Numbers<f32>;
 /// Two groups of hidden units side by side make a strip, the unit that a pass works on: whatever is loaded for one
 /// group serves both. The last strip is narrow where the number of groups is odd.
 ///
-/// A group is a vector: sixteen units, or four units of four chains ([`Number`]). A strip is `[inputs + 1 + classes]` rows: W₁ of each input, b₁, W₂ of each class, with a [`Row`] for each of its
-/// groups in each. Where hidden units do not fill up the last group, the lanes left over hold zeros, and stay so: their
-/// φ is 0, and so is all that reaches them from the outputs.
+/// A group is a vector: sixteen units, or four units of four chains ([`Number`]). A strip is `[inputs + 1 + classes]`
+/// rows: W₁ of each input, b₁, W₂ of each class, with a [`Row`] for each of its groups in each. Where hidden units do not
+/// fill up the last group, the lanes left over hold zeros, and stay so: their φ is 0, and so is all that reaches them from
+/// the outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Layout {
     pub(super) shape: Shape,
