@@ -14,6 +14,7 @@ use crate::dynamics::gaussian_sgd::GaussianSgd;
 use crate::dynamics::rotated_levy::RotatedLevy;
 use crate::dynamics::sgd::Sgd;
 use crate::dynamics::{Covariance, Dynamics, Scheme, Step, Tail};
+use crate::landscape::mlp::chain::FourChains;
 use crate::landscape::mlp::{Mlp, MlpError};
 use crate::landscape::quadratic::Quadratic;
 use crate::landscape::regression::LinearRegression;
@@ -149,8 +150,15 @@ impl CellProblem {
             AnyLandscape::Quadratic(quadratic) if separable && self.rotated(quadratic).is_none() => LANES,
             AnyLandscape::Regression(data) if separable && self.rotated(data.bowl()).is_none() => LANES,
             AnyLandscape::Well(_) => LANES,
+            AnyLandscape::Mlp(mlp) => self.chains_of(mlp),
             _ => 1,
         }
+    }
+
+    /// The same on a perceptron.
+    fn chains_of(&self, mlp: &Mlp) -> usize {
+        let minibatches = self.dtype == Dtype::F32 && self.dynamics == Dynamics::Sgd;
+        if minibatches && FourChains::are_for(mlp.model().shape()) { FourChains::CHAINS } else { 1 }
     }
 
     /// How long a step lasts, in time.

@@ -1,5 +1,5 @@
-//! A trial's words and normals, in order, where one trial has all sixteen lanes to itself: for chains that are too long
-//! to share a vector.
+//! A trial's words and normals, in order, where a trial has sixteen generators to itself: for chains, whose states are too
+//! long for sixteen of them to share a vector.
 
 use super::{Lanes, Stability, StreamKey, lane_normal, lane_stable};
 use crate::simd::{Isa, LANES};

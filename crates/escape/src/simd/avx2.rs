@@ -32,6 +32,23 @@ macro_rules! quarters {
     };
 }
 
+/// Folds the halves of two vectors onto each other, and puts the results side by side.
+macro_rules! fold {
+    ($shuffle:ident, $low:literal, $high:literal, $a:expr, $b:expr) => {{
+        let (a, b) = ($a, $b);
+        unsafe { _mm256_add_ps($shuffle::<$low>(a, b), $shuffle::<$high>(a, b)) }
+    }};
+}
+
+/// Folds two vectors of sixteen until four are left of each.
+macro_rules! fours {
+    ($a:expr, $b:expr) => {
+        fold!(_mm256_permute2f128_ps, 0x20, 0x31, unsafe { _mm256_add_ps($a[0], $a[1]) }, unsafe {
+            _mm256_add_ps($b[0], $b[1])
+        })
+    };
+}
+
 // SAFETY, of every block below: the token proves that the machine has the instructions, and references are valid for
 // the sixteen elements of their types.
 impl Simd for Avx2 {
@@ -52,6 +69,13 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn splat(self, x: f32) -> Self::F {
         unsafe { [_mm256_set1_ps(x); 2] }
+    }
+    #[inline(always)]
+    fn splat_four(self, x: &[f32; 4]) -> Self::F {
+        unsafe {
+            let four = _mm_loadu_ps(x.as_ptr());
+            [_mm256_set_m128(four, four); 2]
+        }
     }
     #[inline(always)]
     fn load(self, from: &[f32; LANES]) -> Self::F {
@@ -95,6 +119,10 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn max(self, a: Self::F, b: Self::F) -> Self::F {
         halves!(_mm256_max_ps, a, b)
+    }
+    #[inline(always)]
+    fn eq(self, a: Self::F, b: Self::F) -> Self::M {
+        halves!(_mm256_cmp_ps::<_CMP_EQ_OQ>, a, b)
     }
     #[inline(always)]
     fn lt(self, a: Self::F, b: Self::F) -> Self::M {
@@ -243,28 +271,48 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn totals(self, x: [Self::F; LANES]) -> Self::F {
-        // Each stage folds the halves of two vectors onto each other and puts the results side by side. No closures:
-        // the compiler may leave them as calls.
-        macro_rules! fold {
-            ($shuffle:ident, $low:literal, $high:literal, $a:expr, $b:expr) => {{
-                let (a, b) = ($a, $b);
-                unsafe { _mm256_add_ps($shuffle::<$low>(a, b), $shuffle::<$high>(a, b)) }
-            }};
-        }
-        macro_rules! fours {
-            ($a:expr, $b:expr) => {
-                fold!(_mm256_permute2f128_ps, 0x20, 0x31, unsafe { _mm256_add_ps(x[$a][0], x[$a][1]) }, unsafe {
-                    _mm256_add_ps(x[$b][0], x[$b][1])
-                })
-            };
-        }
+        // No closures: the compiler may leave them as calls.
         let mut halves = [unsafe { _mm256_setzero_ps() }; 2];
         for (half, k) in halves.iter_mut().zip([0, 8]) {
-            let ab = fold!(_mm256_shuffle_ps, 0x44, 0xEE, fours!(k, k + 4), fours!(k + 1, k + 5));
-            let cd = fold!(_mm256_shuffle_ps, 0x44, 0xEE, fours!(k + 2, k + 6), fours!(k + 3, k + 7));
+            let ab = fold!(_mm256_shuffle_ps, 0x44, 0xEE, fours!(x[k], x[k + 4]), fours!(x[k + 1], x[k + 5]));
+            let cd = fold!(_mm256_shuffle_ps, 0x44, 0xEE, fours!(x[k + 2], x[k + 6]), fours!(x[k + 3], x[k + 7]));
             *half = fold!(_mm256_shuffle_ps, 0x88, 0xDD, ab, cd);
         }
         halves
+    }
+
+    #[inline(always)]
+    fn totals_of_four(self, x: [Self::F; LANES]) -> [Self::F; 4] {
+        macro_rules! vectors {
+            ($($first:literal)*) => {
+                [$([fours!(x[$first], x[$first + 1]), fours!(x[$first + 2], x[$first + 3])]),*]
+            };
+        }
+        vectors!(0 4 8 12)
+    }
+
+    #[inline(always)]
+    fn interleave(self, [a, b, c, d]: [Self::F; 4]) -> [Self::F; 4] {
+        let mut vectors = [a; 4];
+        for half in 0..2 {
+            let [a, b, c, d] = [a[half], b[half], c[half], d[half]];
+            unsafe {
+                let [ab, cd] = [_mm256_castps_pd(_mm256_unpacklo_ps(a, b)), _mm256_castps_pd(_mm256_unpacklo_ps(c, d))];
+                let [uv, wx] = [_mm256_castps_pd(_mm256_unpackhi_ps(a, b)), _mm256_castps_pd(_mm256_unpackhi_ps(c, d))];
+                // Block q of p_j is lane 4q + j of the four halves.
+                let [p0, p1] = [_mm256_unpacklo_pd(ab, cd), _mm256_unpackhi_pd(ab, cd)];
+                let [p2, p3] = [_mm256_unpacklo_pd(uv, wx), _mm256_unpackhi_pd(uv, wx)];
+                vectors[2 * half] = [
+                    _mm256_castpd_ps(_mm256_permute2f128_pd::<0x20>(p0, p1)),
+                    _mm256_castpd_ps(_mm256_permute2f128_pd::<0x20>(p2, p3)),
+                ];
+                vectors[2 * half + 1] = [
+                    _mm256_castpd_ps(_mm256_permute2f128_pd::<0x31>(p0, p1)),
+                    _mm256_castpd_ps(_mm256_permute2f128_pd::<0x31>(p2, p3)),
+                ];
+            }
+        }
+        vectors
     }
 }
 

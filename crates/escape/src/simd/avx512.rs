@@ -16,6 +16,14 @@ impl Avx512 {
     }
 }
 
+/// Folds the halves of two vectors onto each other, and puts the results side by side.
+macro_rules! fold {
+    ($shuffle:ident, $low:literal, $high:literal, $a:expr, $b:expr) => {{
+        let (a, b) = ($a, $b);
+        unsafe { _mm512_add_ps($shuffle::<$low>(a, b), $shuffle::<$high>(a, b)) }
+    }};
+}
+
 // SAFETY, of every block below: the token proves that the machine has the instructions, and references are valid for
 // the sixteen elements of their types.
 impl Simd for Avx512 {
@@ -35,6 +43,10 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn splat(self, x: f32) -> Self::F {
         unsafe { _mm512_set1_ps(x) }
+    }
+    #[inline(always)]
+    fn splat_four(self, x: &[f32; 4]) -> Self::F {
+        unsafe { _mm512_broadcast_f32x4(_mm_loadu_ps(x.as_ptr())) }
     }
     #[inline(always)]
     fn load(self, from: &[f32; LANES]) -> Self::F {
@@ -75,6 +87,10 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn max(self, a: Self::F, b: Self::F) -> Self::F {
         unsafe { _mm512_max_ps(a, b) }
+    }
+    #[inline(always)]
+    fn eq(self, a: Self::F, b: Self::F) -> Self::M {
+        unsafe { _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b) }
     }
     #[inline(always)]
     fn lt(self, a: Self::F, b: Self::F) -> Self::M {
@@ -207,14 +223,7 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     fn totals(self, x: [Self::F; LANES]) -> Self::F {
-        // Each stage folds the halves of two vectors onto each other and puts the results side by side. No closures:
-        // the compiler may leave them as calls.
-        macro_rules! fold {
-            ($shuffle:ident, $low:literal, $high:literal, $a:expr, $b:expr) => {{
-                let (a, b) = ($a, $b);
-                unsafe { _mm512_add_ps($shuffle::<$low>(a, b), $shuffle::<$high>(a, b)) }
-            }};
-        }
+        // No closures: the compiler may leave them as calls.
         macro_rules! eights {
             ($a:literal, $b:literal) => {
                 fold!(_mm512_shuffle_f32x4, 0x44, 0xEE, x[$a], x[$b])
@@ -227,6 +236,37 @@ impl Simd for Avx512 {
         let ab = fold!(_mm512_shuffle_ps, 0x44, 0xEE, a, b);
         let cd = fold!(_mm512_shuffle_ps, 0x44, 0xEE, c, d);
         fold!(_mm512_shuffle_ps, 0x88, 0xDD, ab, cd)
+    }
+
+    #[inline(always)]
+    fn totals_of_four(self, x: [Self::F; LANES]) -> [Self::F; 4] {
+        macro_rules! fours {
+            ($($first:literal)*) => {[$({
+                let ab = fold!(_mm512_shuffle_f32x4, 0x44, 0xEE, x[$first], x[$first + 1]);
+                let cd = fold!(_mm512_shuffle_f32x4, 0x44, 0xEE, x[$first + 2], x[$first + 3]);
+                fold!(_mm512_shuffle_f32x4, 0x88, 0xDD, ab, cd)
+            }),*]};
+        }
+        fours!(0 4 8 12)
+    }
+
+    #[inline(always)]
+    fn interleave(self, [a, b, c, d]: [Self::F; 4]) -> [Self::F; 4] {
+        unsafe {
+            let [ab, cd] = [_mm512_castps_pd(_mm512_unpacklo_ps(a, b)), _mm512_castps_pd(_mm512_unpacklo_ps(c, d))];
+            let [uv, wx] = [_mm512_castps_pd(_mm512_unpackhi_ps(a, b)), _mm512_castps_pd(_mm512_unpackhi_ps(c, d))];
+            // Block q of p_j is lane 4q + j of the four; block v of the result's vector q is to be that.
+            let [p0, p1] = [_mm512_unpacklo_pd(ab, cd), _mm512_unpackhi_pd(ab, cd)];
+            let [p2, p3] = [_mm512_unpacklo_pd(uv, wx), _mm512_unpackhi_pd(uv, wx)];
+            let [low01, high01] = [_mm512_shuffle_f64x2::<0x44>(p0, p1), _mm512_shuffle_f64x2::<0xEE>(p0, p1)];
+            let [low23, high23] = [_mm512_shuffle_f64x2::<0x44>(p2, p3), _mm512_shuffle_f64x2::<0xEE>(p2, p3)];
+            [
+                _mm512_castpd_ps(_mm512_shuffle_f64x2::<0x88>(low01, low23)),
+                _mm512_castpd_ps(_mm512_shuffle_f64x2::<0xDD>(low01, low23)),
+                _mm512_castpd_ps(_mm512_shuffle_f64x2::<0x88>(high01, high23)),
+                _mm512_castpd_ps(_mm512_shuffle_f64x2::<0xDD>(high01, high23)),
+            ]
+        }
     }
 }
 

@@ -66,6 +66,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn call<K: Kernel>(self, kernel: K) -> K::Output;
 
     fn splat(self, x: f32) -> Self::F;
+    /// Lane l is x\[l mod 4\].
+    fn splat_four(self, x: &[f32; 4]) -> Self::F;
     fn load(self, from: &[f32; LANES]) -> Self::F;
     fn store(self, x: Self::F, to: &mut [f32; LANES]);
     fn add(self, a: Self::F, b: Self::F) -> Self::F;
@@ -79,6 +81,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn div(self, a: Self::F, b: Self::F) -> Self::F;
     /// a where a > b, else b: b where they are equal (so of two zeros the second) or either is NaN.
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
+    /// a = b; no where either is NaN.
+    fn eq(self, a: Self::F, b: Self::F) -> Self::M;
     /// a < b; no where either is NaN.
     fn lt(self, a: Self::F, b: Self::F) -> Self::M;
     /// a ≤ b; no where either is NaN.
@@ -123,6 +127,13 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
 
     /// Lane l is [`total`](Self::total) of x\[l\].
     fn totals(self, x: [Self::F; LANES]) -> Self::F;
+
+    /// Lane 4k + c of vector v is Σ of the lanes c, 4 + c, 8 + c and 12 + c of x\[4v + k\], halves folded onto each
+    /// other: 16 → 8 → 4.
+    fn totals_of_four(self, x: [Self::F; LANES]) -> [Self::F; 4];
+
+    /// Lane 4k + c of vector v is lane 4v + k of x\[c\].
+    fn interleave(self, x: [Self::F; 4]) -> [Self::F; 4];
 
     /// Σ of the lanes, halves folded onto each other: 16 → 8 → 4 → 2 → 1.
     #[inline(always)]

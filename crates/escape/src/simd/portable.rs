@@ -35,6 +35,10 @@ impl Simd for Portable {
         [x; LANES]
     }
     #[inline(always)]
+    fn splat_four(self, x: &[f32; 4]) -> Self::F {
+        std::array::from_fn(|l| x[l % 4])
+    }
+    #[inline(always)]
     fn load(self, from: &[f32; LANES]) -> Self::F {
         *from
     }
@@ -73,6 +77,10 @@ impl Simd for Portable {
     #[inline(always)]
     fn max(self, a: Self::F, b: Self::F) -> Self::F {
         zip(a, b, |a, b| if a > b { a } else { b })
+    }
+    #[inline(always)]
+    fn eq(self, a: Self::F, b: Self::F) -> Self::M {
+        zip(a, b, |a, b| a == b)
     }
     #[inline(always)]
     fn lt(self, a: Self::F, b: Self::F) -> Self::M {
@@ -196,6 +204,21 @@ impl Simd for Portable {
     #[inline(always)]
     fn totals(self, x: [Self::F; LANES]) -> Self::F {
         map(x, |x| self.total(x))
+    }
+
+    #[inline(always)]
+    fn totals_of_four(self, x: [Self::F; LANES]) -> [Self::F; 4] {
+        std::array::from_fn(|v| {
+            std::array::from_fn(|l| {
+                let (x, c) = (x[4 * v + l / 4], l % 4);
+                (x[c] + x[c + 8]) + (x[c + 4] + x[c + 12])
+            })
+        })
+    }
+
+    #[inline(always)]
+    fn interleave(self, x: [Self::F; 4]) -> [Self::F; 4] {
+        std::array::from_fn(|v| std::array::from_fn(|l| x[l % 4][4 * v + l / 4]))
     }
 }
 

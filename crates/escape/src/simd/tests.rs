@@ -39,8 +39,20 @@ impl Kernel for Everything {
         ] {
             u(x);
         }
+        let many = std::array::from_fn(|l| s.fma(a, b, s.splat(f32::from_bits(self.c[l]))));
+        let (fours, mixed) = (s.totals_of_four(many), s.interleave([a, b, c, s.add(a, b)]));
         for x in [
             s.splat(f32::from_bits(self.a[0])),
+            s.splat_four(&std::array::from_fn(|l| f32::from_bits(self.a[l]))),
+            fours[0],
+            fours[1],
+            fours[2],
+            fours[3],
+            mixed[0],
+            mixed[1],
+            mixed[2],
+            mixed[3],
+            s.select(s.eq(a, b), a, c),
             s.add(a, b),
             s.sub(a, b),
             s.mul(a, b),
@@ -49,7 +61,7 @@ impl Kernel for Everything {
             s.sqrt(a),
             s.div(a, b),
             s.max(a, b),
-            s.totals(std::array::from_fn(|l| s.fma(a, b, s.splat(f32::from_bits(self.c[l]))))),
+            s.totals(many),
             s.select(s.lt(a, b), a, c),
             s.select(s.le(a, b), a, c),
             s.select(s.has_bit::<3>(ua), a, c),

@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use super::checkpoint::{Reader, Writer, check_steps};
 use super::correction::Correction;
+use super::four::FourWalker;
 use super::gaussian::{ChainCovariance, Gaussian, GaussianSteps};
 use super::{Advance, Checkpoint, CheckpointError, Outcome, Queue, Simulation, TrialRecord, Walker, one_nan};
 use crate::domain::{Boundary, GOBET_MENOZZI};
 use crate::dynamics::sgd::Minibatches;
 use crate::landscape::mlp::Mlp;
-use crate::landscape::mlp::chain::{Chain, Pace};
+use crate::landscape::mlp::chain::{Chain, FourChains, Pace};
 use crate::rng::{Lanes, StreamKey, TRIAL_ROWS, TrialStream};
 use crate::scale::Scale;
 use crate::simd::{Isa, LANES};
@@ -46,7 +47,7 @@ pub(crate) struct ChainWalk {
 
 impl Simulation for ChainWalk {
     fn lanes(&self) -> usize {
-        1
+        if self.by_fours().is_some() { FourChains::CHAINS } else { 1 }
     }
 
     fn check(&self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
@@ -56,7 +57,7 @@ impl Simulation for ChainWalk {
     fn checkpoint_bytes(&self) -> usize {
         let words = 4 * LANES + TRIAL_ROWS * LANES;
         let memory = if self.correction().is_some() { 1 + size_of::<[f64; 2]>() } else { 0 };
-        2 + 4 * words + memory + 4 * Chain::state_len(self.landscape.network())
+        2 + 4 * words + memory + 4 * self.state_len()
     }
 
     fn walker(&self) -> Box<dyn Walker + '_> {
@@ -73,6 +74,10 @@ impl Simulation for ChainWalk {
             Boundary::BaseExcess(_) => examples / self.check_every,
         };
         let operations = network.operations() * (batch + tested) + noise;
+        let slice = (OPERATIONS_BETWEEN_LOOKS / operations.max(1)).clamp(1, 1 << 16);
+        if let Some(batch_size) = self.by_fours() {
+            return Box::new(FourWalker::new(self, batch_size, slice));
+        }
         Box::new(ChainWalker {
             walk: self,
             chain: Chain::new(network, self.isa),
@@ -87,34 +92,61 @@ impl Simulation for ChainWalk {
             },
             trial: None,
             steps: 0,
-            slice: (OPERATIONS_BETWEEN_LOOKS / operations.max(1)).clamp(1, 1 << 16),
+            slice,
             correction: self.correction(),
             bound: self.bound(),
-            safe_square: match (self.boundary, &self.noise) {
-                // Inside, but for how far from the boundary nothing is proved.
-                (Boundary::SquaredRadius(_), _) | (_, ChainNoise::Gaussian(Gaussian { corrected: true, .. })) => 0.0,
-                (Boundary::BaseExcess(depth), _) => self.landscape.safe_radius(depth).powi(2),
-            },
+            safe_square: self.safe_square(),
             z: vec![0.0; network.dim()],
         })
     }
 }
 
-/// What tells its states from others.
+/// What tells states of a chain by itself from others.
 const KIND: u8 = 0x21;
+/// The same of one among four.
+pub(super) const KIND_OF_FOUR: u8 = 0x22;
 
 /// A trial under way.
-struct UnderWay {
-    stream: TrialStream,
+pub(super) struct UnderWay {
+    pub(super) stream: TrialStream,
     /// What the correction remembers, where there is one.
     memory: Option<[f64; 2]>,
-    z: Vec<f32>,
+    /// As [`Chain::state`] has it; of a chain among four, in θ's layout.
+    pub(super) z: Vec<f32>,
+}
+
+/// Writes a stream into a state.
+pub(super) fn put_stream(writer: &mut Writer, stream: &TrialStream) {
+    let (lanes, words, drawn) = stream.parts();
+    (0..LANES).for_each(|lane| writer.put_all(lanes.get(lane)));
+    writer.put_all(words.iter().copied());
+    // At most 64.
+    writer.put(drawn as u8);
 }
 
 impl ChainWalk {
-    fn read(&self, checkpoint: &Checkpoint) -> Result<UnderWay, CheckpointError> {
+    /// The size of a batch, where trials are walked by fours. For a cell always the same: four chains go another way
+    /// than one, by some roundings.
+    fn by_fours(&self) -> Option<usize> {
+        match self.noise {
+            ChainNoise::Minibatch { batch_size } => {
+                FourChains::are_for(self.landscape.network().shape()).then_some(batch_size)
+            }
+            ChainNoise::Gaussian(_) => None,
+        }
+    }
+
+    /// How many numbers the z of a state has.
+    fn state_len(&self) -> usize {
+        let network = self.landscape.network();
+        if self.by_fours().is_some() { network.dim() } else { Chain::state_len(network) }
+    }
+
+    /// Takes a state over.
+    pub(super) fn read(&self, checkpoint: &Checkpoint) -> Result<UnderWay, CheckpointError> {
         check_steps(checkpoint.steps, self.max_steps)?;
-        let mut reader = Reader::new(KIND, &checkpoint.state)?;
+        let kind = if self.by_fours().is_some() { KIND_OF_FOUR } else { KIND };
+        let mut reader = Reader::new(kind, &checkpoint.state)?;
         let mut lanes = Lanes::unseeded();
         for lane in 0..LANES {
             let mut generator = [0; 4];
@@ -138,14 +170,45 @@ impl ChainWalk {
         } else {
             None
         };
-        let mut z = vec![0.0; Chain::state_len(self.landscape.network())];
+        let mut z = vec![0.0; self.state_len()];
         reader.take_finite(&mut z)?;
         reader.end()?;
         Ok(UnderWay { stream: stream.ok_or(CheckpointError::Value)?, memory, z })
     }
 
+    /// What minibatch gradients are multiplied with.
+    pub(super) fn drift(&self) -> f32 {
+        (self.step * self.scale.hessian_factor()) as f32
+    }
+
+    /// ‖z‖² below which a state is proved to be inside.
+    pub(super) fn safe_square(&self) -> f64 {
+        match (self.boundary, &self.noise) {
+            // Inside, but for how far from the boundary nothing is proved.
+            (Boundary::SquaredRadius(_), _) | (_, ChainNoise::Gaussian(Gaussian { corrected: true, .. })) => 0.0,
+            (Boundary::BaseExcess(depth), _) => self.landscape.safe_radius(depth).powi(2),
+        }
+    }
+
+    /// The record of a trial that ended where `chain` is. Leaves z in `z`.
+    pub(super) fn record(
+        &self,
+        chain: &mut Chain<'_>,
+        z: &mut [f64],
+        trial: u64,
+        steps: u64,
+        left: bool,
+    ) -> TrialRecord {
+        let exit_loss = one_nan(self.scale.beta * chain.excess_loss());
+        chain.write_displacement(z);
+        let square: f64 = z.iter().map(|z| z * z).sum();
+        let exit_radius = one_nan((square / self.scale.alpha).sqrt());
+        let outcome = Outcome::of(left, exit_loss, exit_radius);
+        TrialRecord { trial, outcome, steps, exit_loss, exit_radius }
+    }
+
     /// ‖z‖² at which a trial has left a ball; what is not finite has left anything.
-    fn bound(&self) -> f64 {
+    pub(super) fn bound(&self) -> f64 {
         let Boundary::SquaredRadius(square) = self.boundary else { return f64::INFINITY };
         match &self.noise {
             // The correction is the same everywhere: c₀s.
@@ -204,7 +267,7 @@ impl Walker for ChainWalker<'_> {
             self.steps += made;
             left -= made;
             if has_left || self.steps == self.walk.max_steps {
-                finished.push(self.record(trial, has_left));
+                finished.push(self.walk.record(&mut self.chain, &mut self.z, trial, self.steps, has_left));
                 self.trial = None;
             }
         }
@@ -248,11 +311,7 @@ impl ChainWalker<'_> {
 
     fn write(&self, trial: u64) -> Checkpoint {
         let mut writer = Writer::new(KIND, self.walk.checkpoint_bytes());
-        let (lanes, words, drawn) = self.stream.parts();
-        (0..LANES).for_each(|lane| writer.put_all(lanes.get(lane)));
-        writer.put_all(words.iter().copied());
-        // At most 64.
-        writer.put(drawn as u8);
+        put_stream(&mut writer, &self.stream);
         if let Some(correction) = &self.correction {
             let memory = correction.memory();
             writer.put(u8::from(memory.is_some()));
@@ -305,8 +364,7 @@ impl ChainWalker<'_> {
         let bound = *bound;
         match steps_by {
             StepsBy::Minibatches { batches, batch_size } => {
-                let drift = (walk.step * walk.scale.hessian_factor()) as f32;
-                let pace = Pace { steps, batch_size: *batch_size, drift, bound };
+                let pace = Pace { steps, batch_size: *batch_size, drift: walk.drift(), bound };
                 let walked = chain.walk(pace, &mut |batch| batches.draw(batch, |n| stream.below(n)));
                 (walked.steps, walked.squared_distance)
             }
@@ -321,14 +379,5 @@ impl ChainWalker<'_> {
                 (steps, square)
             }
         }
-    }
-
-    fn record(&mut self, trial: u64, left: bool) -> TrialRecord {
-        let exit_loss = one_nan(self.walk.scale.beta * self.chain.excess_loss());
-        self.chain.write_displacement(&mut self.z);
-        let square: f64 = self.z.iter().map(|z| z * z).sum();
-        let exit_radius = one_nan((square / self.walk.scale.alpha).sqrt());
-        let outcome = Outcome::of(left, exit_loss, exit_radius);
-        TrialRecord { trial, outcome, steps: self.steps, exit_loss, exit_radius }
     }
 }

@@ -5,6 +5,7 @@
 //! | `lanes` | sixteen trials at a time on a landscape that is a sum over coordinates, one a lane |
 //! | `force`, `noise`, `real` | what moves them there, and what their states are kept in |
 //! | `chain` | one trial on a perceptron, in f32 |
+//! | `four` | four trials at a time on a small one |
 //! | `gaussian` | its steps along the full gradient, with noise of a covariance |
 //! | `correction` | the boundary drawn in, for chains |
 //! | `checkpoint` | trials under way, as bytes |
@@ -14,6 +15,7 @@ pub(crate) mod chain;
 mod checkpoint;
 pub(crate) mod correction;
 pub(crate) mod force;
+mod four;
 pub(crate) mod gaussian;
 pub(crate) mod lanes;
 pub(crate) mod noise;

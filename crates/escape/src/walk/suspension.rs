@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use proptest::prelude::*;
 
 use super::systems::{cell, levy, quadratic, regression, wells};
-use super::tests::{network, run_all};
+use super::tests::{network, run_all, wide_and_small};
 use super::{Checkpoint, CheckpointError, Queue, Start, TrialRecord};
 use crate::domain::Domain;
 use crate::dynamics::{Coordinates, Covariance, Dynamics};
@@ -170,6 +170,19 @@ fn chains_go_on_elsewhere() {
         problem.eta = 0.01;
         problem.max_steps = if dynamics == Dynamics::Sgd { 140_001 } else { 4_001 };
         assert_undisturbed(&problem, 2);
+    }
+}
+
+/// More trials than go side by side, of which each is set down in the middle and taken up in another place.
+#[test]
+fn chains_by_fours_and_alone_go_on_elsewhere() {
+    for (domain, check_every) in [(WIDE, 1), (Domain::Sublevel { depth: 30.0 }, 700)] {
+        for (cell, max_steps) in wide_and_small(domain).into_iter().zip([20_001, 140_001]) {
+            for batch_size in [1, 5] {
+                let problem = CellProblem { batch_size, eta: 0.01, max_steps, check_every, ..cell.clone() };
+                assert_undisturbed(&problem, 6);
+            }
+        }
     }
 }
 

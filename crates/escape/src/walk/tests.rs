@@ -215,6 +215,54 @@ fn every_instruction_set_gives_the_same_rows_on_networks() {
     }
 }
 
+/// A network that is too large for four of its chains to be walked side by side, around untrained parameters.
+fn wide() -> Arc<Mlp> {
+    static WIDE: OnceLock<Arc<Mlp>> = OnceLock::new();
+    Arc::clone(WIDE.get_or_init(|| {
+        let small = trained(Loss::MeanSquared);
+        let shape = Shape { hidden: 260, ..small.model().shape() };
+        let mut state = 0.0;
+        let theta = shape.initial_parameters(|| {
+            state = (state + 0.618_033_988_749_895) % 1.0;
+            state
+        });
+        let examples = Arc::clone(small.model().examples());
+        let model = Model::new(shape, Activation::Relu, Loss::MeanSquared, 0.0, examples).expect("valid");
+        let curvature = Curvature { lambda_max: 1.0, lambda_min: None, trace: None, gradient_norm: 0.0, noise: None };
+        Arc::new(Mlp::around(model, theta, curvature).expect("finite"))
+    }))
+}
+
+/// Minibatch SGD on it, and on a small one.
+pub(super) fn wide_and_small(domain: Domain) -> [CellProblem; 2] {
+    let small = network(Dynamics::Sgd, domain, Dtype::F32);
+    [CellProblem { landscape: AnyLandscape::Mlp(wide()), ..small.clone() }, small]
+}
+
+#[test]
+fn small_networks_are_walked_by_fours_and_wide_ones_alone_to_the_same_rows_everywhere() {
+    for (domain, max_steps) in [
+        (Domain::Ball { radius: 0.3, follows_alpha: true }, 5000),
+        (Domain::Ball { radius: 5.0, follows_alpha: true }, 41),
+        (Domain::Sublevel { depth: 1e-3 }, 100),
+    ] {
+        for (cell, lanes) in wide_and_small(domain).into_iter().zip([1, 4]) {
+            for batch_size in [1, 5] {
+                let problem = CellProblem { batch_size, max_steps, ..cell.clone() };
+                let simulation = problem.simulation(1, 2).expect("it can be simulated");
+                assert_eq!((simulation.lanes(), problem.lanes()), (lanes, lanes));
+                let reference = run_on(Isa::Portable, &problem, 0..11);
+                assert_eq!(reference.len(), 11);
+                for isa in Isa::available() {
+                    assert_eq!(run_on(isa, &problem, 0..11), reference, "{isa}, {lanes} lanes, {domain:?}");
+                }
+                let alone: Vec<_> = (0..11).map(|trial| run(&problem, trial)).collect();
+                assert_eq!(alone, reference, "a trial depends on others");
+            }
+        }
+    }
+}
+
 /// H0: f32 and f64 have the same mean exit step. 400 trials each, of seven cells; z beyond 5.3 happens by chance with
 /// probability 1.2e-7 each, 9e-7 in all.
 #[test]

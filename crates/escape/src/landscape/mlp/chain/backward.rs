@@ -1,27 +1,28 @@
 //! The way back: δ, the gradient, and the step.
 
+use super::number::Number;
 use super::pass::Update;
 use super::registers::{add_gradient, add_layer, group_at, unroll, unroll_two, window, zeros};
-use super::row::Row;
+use super::row::{Numbers, Row};
 use super::tile::Tile;
 use crate::landscape::mlp::Activation;
 use crate::simd::{Kernel, LANES, Simd};
 
 /// δ = φ′ ∘ W₂ᵀg of V groups for R examples.
-pub(super) struct Deltas<'a, const W: usize, const V: usize, const R: usize> {
+pub(super) struct Deltas<'a, N, const W: usize, const V: usize, const R: usize> {
     pub(super) activation: Activation,
     /// W₂.
     pub(super) weights: &'a [[Row; W]],
     /// The first of the V groups.
     pub(super) group: usize,
-    pub(super) tile: &'a Tile,
+    pub(super) tile: &'a Tile<N>,
     /// The first of the R examples.
     pub(super) example: usize,
     pub(super) hidden: &'a [[Row; W]; R],
     pub(super) deltas: &'a mut [[Row; W]; R],
 }
 
-impl<const W: usize, const V: usize, const R: usize> Kernel for Deltas<'_, W, V, R> {
+impl<N: Number, const W: usize, const V: usize, const R: usize> Kernel for Deltas<'_, N, W, V, R> {
     type Output = ();
 
     #[inline(always)]
@@ -30,7 +31,7 @@ impl<const W: usize, const V: usize, const R: usize> Kernel for Deltas<'_, W, V,
         let mut block = zeros::<S, V, R>(s);
         for (plane, weights) in self.weights.chunks(LANES).enumerate() {
             let slopes = window(&self.tile.slopes, plane * self.tile.count + self.example);
-            add_layer::<S, W, V, R>(s, &mut block, (weights, group), slopes);
+            add_layer::<S, N, W, V, R>(s, &mut block, (weights, group), slopes);
         }
         let relu = self.activation == Activation::Relu;
         unroll!(r in R {
@@ -48,13 +49,13 @@ impl<const W: usize, const V: usize, const R: usize> Kernel for Deltas<'_, W, V,
 }
 
 /// The gradient of R rows of V groups, and their step, if it is time for that.
-pub(super) struct Rows<'a, const W: usize, const V: usize, const R: usize> {
+pub(super) struct Rows<'a, N, const W: usize, const V: usize, const R: usize> {
     /// What units pass on, t or δ, example by example.
     pub(super) values: &'a [[Row; W]],
     /// The first of the V groups.
     pub(super) group: usize,
     /// A plane of what goes with it, g or x.
-    pub(super) numbers: &'a [Row],
+    pub(super) numbers: &'a [Numbers<N>],
     /// The first of the R rows, in the plane.
     pub(super) lane: usize,
     /// The R rows of the gradient of the tiles before.
@@ -71,7 +72,7 @@ pub(super) struct Rows<'a, const W: usize, const V: usize, const R: usize> {
     pub(super) squares: &'a mut [Row; 2],
 }
 
-impl<const W: usize, const V: usize, const R: usize> Kernel for Rows<'_, W, V, R> {
+impl<N: Number, const W: usize, const V: usize, const R: usize> Kernel for Rows<'_, N, W, V, R> {
     type Output = ();
 
     #[inline(always)]
@@ -85,7 +86,7 @@ impl<const W: usize, const V: usize, const R: usize> Kernel for Rows<'_, W, V, R
                 });
             });
         }
-        add_gradient::<S, W, V, R>(s, &mut block, (self.values, group), (self.numbers, self.lane));
+        add_gradient::<S, N, W, V, R>(s, &mut block, (self.values, group), (self.numbers, self.lane));
         if let Some(update) = self.update {
             let mut sums = [s.splat(0.0); V];
             unroll_two!(v in V {

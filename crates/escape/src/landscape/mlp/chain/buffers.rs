@@ -1,25 +1,28 @@
 //! Where a chain is, and what it needs to go on.
 
-use super::network::Network;
-use super::row::Row;
+use super::network::Shared;
+use super::number::Number;
+use super::row::{Numbers, Row};
 
 /// Strips in a block. The sums of the second layer are loaded and stored once a block, and W₂ of a block stays in L1.
 pub(super) const BLOCK: usize = 16;
 
 /// z, and buffers for tiles of up to `capacity` examples.
 #[derive(Debug, Clone)]
-pub(super) struct Buffers {
+pub(super) struct Buffers<N> {
     /// θ − θ* without b₂, in strips.
     pub(super) z: Vec<Row>,
     /// b₂ of z.
-    pub(super) bias: Vec<Row>,
+    pub(super) bias: Vec<Numbers<N>>,
     pub(super) capacity: usize,
     /// t, `[strips][capacity][groups]`.
     pub(super) hidden: Vec<Row>,
-    /// W₂t in sixteen partial sums, `[capacity][classes]`.
+    /// W₂t in the partial sums of a vector, `[capacity][classes]`.
     pub(super) sums: Vec<Row>,
     /// Σ g over the examples since the last update.
-    pub(super) bias_slopes: Vec<Row>,
+    pub(super) bias_slopes: Vec<Numbers<N>>,
+    /// Drift times the same, with batches of one example.
+    pub(super) moves: Vec<Numbers<N>>,
     /// Σ s∇ℓ over the tiles since the last update, like z. Empty if one tile holds a whole batch.
     pub(super) gradient: Vec<Row>,
     /// W₁ and b₁ of θ, of the strip at hand.
@@ -30,16 +33,17 @@ pub(super) struct Buffers {
     pub(super) deltas: Vec<Row>,
 }
 
-impl Buffers {
-    pub(super) fn new(network: &Network) -> Self {
+impl<N: Number> Buffers<N> {
+    pub(super) fn new(network: &Shared<N>) -> Self {
         let layout = network.layout;
         Self {
             z: layout.zeros(),
-            bias: vec![Row::ZERO; layout.class_planes()],
+            bias: vec![Numbers::ZERO; layout.class_planes()],
             capacity: 0,
             hidden: Vec::new(),
             sums: Vec::new(),
-            bias_slopes: vec![Row::ZERO; layout.class_planes()],
+            bias_slopes: vec![Numbers::ZERO; layout.class_planes()],
+            moves: vec![Numbers::ZERO; layout.class_planes()],
             gradient: Vec::new(),
             first: vec![Row::ZERO; 2 * layout.first_rows()],
             second: vec![Row::ZERO; 2 * BLOCK.min(layout.strips()) * layout.shape.classes],
@@ -48,7 +52,7 @@ impl Buffers {
     }
 
     /// Makes room for tiles of this many examples, and for a gradient if a batch takes more than one tile.
-    pub(super) fn reserve(&mut self, network: &Network, examples: usize, several: bool) {
+    pub(super) fn reserve(&mut self, network: &Shared<N>, examples: usize, several: bool) {
         let layout = network.layout;
         if self.capacity != examples {
             self.capacity = examples;

@@ -26,7 +26,7 @@ impl Factor {
     /// # Errors
     /// Unless there are d · `rank` numbers, all of them finite as f32.
     pub fn new(shape: Shape, rank: usize, values: &[f64]) -> Result<Self, MlpError> {
-        let (layout, expected) = (Layout::new(shape), shape.parameters() * rank);
+        let (layout, expected) = (Layout::new::<f32>(shape), shape.parameters() * rank);
         if values.len() != expected {
             return Err(MlpError::Length { name: "factor", expected, found: values.len() });
         }
@@ -40,7 +40,7 @@ impl Factor {
                 factor.panels[row / PANEL * rank + column][row % PANEL].0[lane] = *x as f32;
             }
         };
-        layout.places(&mut place);
+        layout.places(0, &mut place);
         let first = layout.rows() * shape.hidden;
         for class in 0..shape.classes {
             place(strip_rows(layout) + class / LANES, class % LANES, first + class);
@@ -70,7 +70,7 @@ impl Factor {
     pub fn squared_projection(&self, v: &[f64]) -> f64 {
         assert_eq!(v.len(), self.dim(), "a vector of another length than theta");
         let mut lanes = vec![[0.0; LANES]; rows(self.layout).next_multiple_of(PANEL)];
-        self.layout.places(|row, lane, at| lanes[row][lane] = v[at]);
+        self.layout.places(0, |row, lane, at| lanes[row][lane] = v[at]);
         let first = self.layout.rows() * self.layout.shape.hidden;
         for (class, x) in v[first..].iter().enumerate() {
             lanes[strip_rows(self.layout) + class / LANES][class % LANES] = *x;

@@ -1,5 +1,6 @@
 //! The way forward: t = φ(W₁x + b₁) strip by strip, and W₂t block by block.
 
+use super::number::Number;
 use super::outputs::Finish;
 use super::registers::{Block, add_layer, add_outputs, group_at, unroll, unroll_two, window, window_mut, zeros};
 use super::row::Row;
@@ -9,7 +10,7 @@ use crate::landscape::mlp::Activation;
 use crate::simd::{Kernel, LANES, Simd};
 
 /// t of V groups for R examples.
-pub(super) struct Hidden<'a, const W: usize, const V: usize, const R: usize> {
+pub(super) struct Hidden<'a, N, const W: usize, const V: usize, const R: usize> {
     pub(super) activation: Activation,
     /// W₁.
     pub(super) weights: &'a [[Row; W]],
@@ -17,13 +18,13 @@ pub(super) struct Hidden<'a, const W: usize, const V: usize, const R: usize> {
     pub(super) bias: &'a [Row; W],
     /// The first of the V groups.
     pub(super) group: usize,
-    pub(super) tile: &'a Tile,
+    pub(super) tile: &'a Tile<N>,
     /// The first of the R examples.
     pub(super) example: usize,
     pub(super) hidden: &'a mut [[Row; W]; R],
 }
 
-impl<const W: usize, const V: usize, const R: usize> Kernel for Hidden<'_, W, V, R> {
+impl<N: Number, const W: usize, const V: usize, const R: usize> Kernel for Hidden<'_, N, W, V, R> {
     type Output = ();
 
     #[inline(always)]
@@ -34,7 +35,7 @@ impl<const W: usize, const V: usize, const R: usize> Kernel for Hidden<'_, W, V,
         });
         for (plane, weights) in self.weights.chunks(LANES).enumerate() {
             let inputs = window(&self.tile.inputs, plane * self.tile.count + self.example);
-            add_layer::<S, W, V, R>(s, &mut block, (weights, self.group), inputs);
+            add_layer::<S, N, W, V, R>(s, &mut block, (weights, self.group), inputs);
         }
         if self.activation == Activation::Relu {
             unroll!(r in R {
@@ -60,7 +61,7 @@ impl<const W: usize, const V: usize, const R: usize> Kernel for Hidden<'_, W, V,
 }
 
 /// What a block adds to R outputs of V examples.
-pub(super) struct Outputs<'a, 'b, const V: usize, const R: usize> {
+pub(super) struct Outputs<'a, 'b, N, const V: usize, const R: usize> {
     pub(super) classes: usize,
     /// The first of the R classes.
     pub(super) class: usize,
@@ -79,10 +80,10 @@ pub(super) struct Outputs<'a, 'b, const V: usize, const R: usize> {
     /// Of the tile.
     pub(super) sums: &'a mut [Row],
     /// What comes after the last block, if the R classes are all there are.
-    pub(super) finish: Option<&'a mut Finish<'b>>,
+    pub(super) finish: Option<&'a mut Finish<'b, N>>,
 }
 
-impl<const V: usize, const R: usize> Kernel for Outputs<'_, '_, V, R> {
+impl<N: Number, const V: usize, const R: usize> Kernel for Outputs<'_, '_, N, V, R> {
     type Output = ();
 
     #[inline(always)]
@@ -110,7 +111,7 @@ impl<const V: usize, const R: usize> Kernel for Outputs<'_, '_, V, R> {
                 unroll!(r in R {
                     sums[r] = block[v][r];
                 });
-                finish.slopes(s, 0, example + v, s.totals(sums));
+                finish.slopes(s, 0, example + v, N::totals(s, sums));
             });
             return;
         }
@@ -123,7 +124,7 @@ impl<const V: usize, const R: usize> Kernel for Outputs<'_, '_, V, R> {
     }
 }
 
-impl<const V: usize, const R: usize> Outputs<'_, '_, V, R> {
+impl<N: Number, const V: usize, const R: usize> Outputs<'_, '_, N, V, R> {
     #[inline(always)]
     fn add_strip<S: Simd, const W: usize>(&self, s: S, block: &mut Block<S, V, R>, strip: usize) {
         let weights = self.weights[2 * self.classes * strip..].as_chunks::<W>().0;

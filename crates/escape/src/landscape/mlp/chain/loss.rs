@@ -1,7 +1,7 @@
 //! The loss over all examples where a chain is: what a sublevel set, and the row of a trial, ask for.
 
 use super::buffers::Buffers;
-use super::network::Network;
+use super::network::Shared;
 use super::pass::pass;
 use super::softmax::{self, Place};
 use super::tile::{Tile, pieces};
@@ -12,9 +12,9 @@ use crate::simd::{Kernel, LANES, Simd};
 /// L(θ* + z): the examples go forward as in a step, and stop there. Residuals are f32, their squares are summed in f64; so
 /// are exponentials of cross-entropy, and losses.
 pub(super) struct MeanLoss<'a> {
-    pub(super) network: &'a Network,
-    pub(super) buffers: &'a mut Buffers,
-    pub(super) tile: &'a mut Tile,
+    pub(super) network: &'a Shared<f32>,
+    pub(super) buffers: &'a mut Buffers<f32>,
+    pub(super) tile: &'a mut Tile<f32>,
 }
 
 impl Kernel for MeanLoss<'_> {
@@ -23,14 +23,14 @@ impl Kernel for MeanLoss<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> f64 {
         let Self { network, buffers, tile } = self;
-        let count = network.examples();
+        let count = network.labels.len();
         let (_, most) = pieces(count, TILE).next().unwrap_or_default();
         buffers.reserve(network, most, false);
         let cross_entropy = network.loss_function == Loss::CrossEntropy;
         let (mut sum, mut losses) = (s.splat_d(0.0), 0.0);
         tile.keeps_outputs = true;
         for (start, len) in pieces(count, TILE) {
-            tile.load(network, len, |k| (start + k, 0.0));
+            tile.load(s, network, len, |_, k| start + k, |_| 0.0);
             // With the factor 1 the slopes are the residuals themselves.
             tile.factors.fill(1.0);
             pass(s, network, buffers, None, Some(tile));
@@ -47,7 +47,7 @@ impl Kernel for MeanLoss<'_> {
         let mut lanes = [0.0; LANES];
         s.store_d(sum, &mut lanes);
         let mean = match network.loss_function {
-            Loss::MeanSquared => fold(lanes) / (count * network.shape().classes) as f64,
+            Loss::MeanSquared => fold(lanes) / (count * network.layout.shape.classes) as f64,
             Loss::CrossEntropy => losses / count as f64,
         };
         // Not even the product with 0: ‖θ‖² can overflow where the loss does not.
@@ -61,8 +61,8 @@ impl Kernel for MeanLoss<'_> {
 
 /// Adds the cross-entropies of a tile of outputs to a sum, in order.
 struct CrossEntropies<'a> {
-    network: &'a Network,
-    tile: &'a Tile,
+    network: &'a Shared<f32>,
+    tile: &'a Tile<f32>,
     sum: f64,
 }
 
@@ -72,7 +72,7 @@ impl Kernel for CrossEntropies<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> f64 {
         let Self { network, tile, mut sum } = self;
-        let classes = network.shape().classes;
+        let classes = network.layout.shape.classes;
         for (example, label) in tile.labels.iter().enumerate() {
             let place = Place { first: example, stride: tile.count, classes };
             sum += softmax::loss(s, &tile.slopes, place, *label);
@@ -82,7 +82,7 @@ impl Kernel for CrossEntropies<'_> {
 }
 
 /// ‖θ* + z‖².
-fn theta_square(network: &Network, buffers: &Buffers) -> f64 {
+fn theta_square(network: &Shared<f32>, buffers: &Buffers<f32>) -> f64 {
     let rows = network.theta.iter().zip(&buffers.z).chain(network.bias.iter().zip(&buffers.bias));
     let mut lanes = [0.0; LANES];
     for (minimum, z) in rows {

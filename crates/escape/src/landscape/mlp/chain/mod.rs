@@ -8,7 +8,10 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | `network` | [`Network`]: θ*, and the examples, shared by all chains |
-//! | `row` | how parameters are laid out: rows of sixteen hidden units, in strips |
+//! | `four` | [`FourChains`]: four chains of a small network in the lanes of each vector |
+//! | `number` | what differs between the two: how many chains share a vector |
+//! | `row` | how parameters are laid out: rows of hidden units, in strips |
+//! | `batches` | where the examples of a step come from |
 //! | `tile` | the examples that go through the network side by side |
 //! | `registers` | the innermost loops: sums that stay in registers |
 //! | `pass` | one pass over the hidden units: ends a step, and begins the next |
@@ -24,13 +27,16 @@
 //! | `tanh`, `exp` | in f32, without libm |
 
 mod backward;
+mod batches;
 mod buffers;
 mod exp;
 mod factor;
 mod forward;
+mod four;
 mod loss;
 mod network;
 mod noise;
+mod number;
 mod outputs;
 mod pass;
 mod registers;
@@ -45,18 +51,21 @@ mod tile;
 mod walk;
 
 pub use factor::Factor;
+pub use four::{FourChains, FourWalked};
 pub use network::Network;
-pub use walk::Walked;
 
+use batches::{Batches, Draws};
 use buffers::Buffers;
 use factor::Product;
 use loss::MeanLoss;
+use network::Shared;
 use noise::Noise;
+use number::Number;
 use row::Row;
 use shift::Shift;
 use single::SingleWalk;
 use tile::Tile;
-use walk::{Batches, Walk};
+use walk::{Walk, Went};
 
 use crate::simd::{Isa, LANES};
 
@@ -65,8 +74,8 @@ use crate::simd::{Isa, LANES};
 pub struct Chain<'a> {
     network: &'a Network,
     isa: Isa,
-    buffers: Buffers,
-    tiles: [Tile; 2],
+    buffers: Buffers<f32>,
+    tiles: [Tile<f32>; 2],
     batch: Vec<u32>,
     /// F ξ, where there is an F.
     product: Vec<Row>,
@@ -85,11 +94,47 @@ pub struct Pace {
     pub bound: f64,
 }
 
+impl Pace {
+    /// Walks the chains that share a vector.
+    fn walk<N: Number>(
+        self,
+        isa: Isa,
+        network: &Shared<N>,
+        buffers: &mut Buffers<N>,
+        tiles: &mut [Tile<N>; 2],
+        draws: Draws<'_>,
+    ) -> Went {
+        let Self { steps, drift, bound, .. } = self;
+        if self.batch_size == 1 {
+            isa.run(SingleWalk { network, buffers, tiles, draws, steps, drift, bound })
+        } else {
+            isa.run(Walk { network, buffers, tiles, batches: Batches::Drawn(draws), steps, drift, bound })
+        }
+    }
+}
+
+/// Where steps went.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Walked {
+    /// Steps made.
+    pub steps: u64,
+    /// ‖z‖² after the last of them; NaN or infinite where z has gone out of bounds.
+    pub squared_distance: f64,
+    /// Whether that is not below the bound.
+    pub left: bool,
+}
+
+impl From<Went> for Walked {
+    fn from(went: Went) -> Self {
+        Self { steps: went.steps, squared_distance: went.squares[0], left: went.left != 0 }
+    }
+}
+
 impl<'a> Chain<'a> {
     /// A chain at θ*, for one thread.
     pub fn new(network: &'a Network, isa: Isa) -> Self {
-        let buffers = Buffers::new(network);
-        Self { network, isa, buffers, tiles: Default::default(), batch: Vec::new(), product: Vec::new() }
+        let (buffers, tiles) = (Buffers::new(&network.alone), [Tile::new(), Tile::new()]);
+        Self { network, isa, buffers, tiles, batch: Vec::new(), product: Vec::new() }
     }
 
     /// Back to θ*.
@@ -108,16 +153,14 @@ impl<'a> Chain<'a> {
     /// If a batch is empty, or an index is not that of an example.
     pub fn walk(&mut self, pace: Pace, draw: &mut dyn FnMut(&mut [u32])) -> Walked {
         assert!(pace.batch_size > 0, "a batch without examples");
-        self.batch.resize(pace.batch_size, 0);
-        if pace.batch_size == 1 && pace.steps > 0 {
-            let Self { network, buffers, .. } = self;
-            let Pace { steps, drift, bound, .. } = pace;
-            return self.isa.run(SingleWalk { network, buffers, draw, steps, drift, bound });
+        if pace.steps == 0 {
+            return Walked { steps: 0, squared_distance: f64::NAN, left: false };
         }
-        let mut batch = std::mem::take(&mut self.batch);
-        let walked = self.run(Batches::Drawn { draw, batch: &mut batch }, pace.steps, pace.drift, pace.bound);
-        self.batch = batch;
-        walked
+        self.batch.resize(pace.batch_size, 0);
+        let Self { network: Network { alone: network, .. }, isa, buffers, tiles, batch, .. } = self;
+        let mut draw = |_: usize, batch: &mut [u32]| draw(batch);
+        let draws = Draws { draw: &mut draw, batches: batch, size: pace.batch_size, chains: 1, drawn: &mut 0 };
+        pace.walk(*isa, network, buffers, tiles, draws).into()
     }
 
     /// z ← z − drift · Σ_i s_i ∇ℓ_i(θ* + z), with the weights s of all examples. Gives ‖z‖².
@@ -126,14 +169,17 @@ impl<'a> Chain<'a> {
     /// Unless there is a weight for each example.
     pub fn weighted_step(&mut self, weights: &[f32], drift: f32) -> f64 {
         assert_eq!(weights.len(), self.network.examples(), "not a weight for each example");
-        self.run(Batches::Weighted(weights), 1, drift, f64::INFINITY).squared_distance
+        let Self { network: Network { alone: network, .. }, buffers, tiles, .. } = self;
+        let batches = Batches::Weighted(weights);
+        let went = self.isa.run(Walk { network, buffers, tiles, batches, steps: 1, drift, bound: f64::INFINITY });
+        went.squares[0]
     }
 
     /// z ← z + `sd` · n, with a standard normal for each parameter. Gives ‖z‖².
     ///
     /// `normals` gives sixteen at a time. Which goes where depends on the network's shape alone; some go nowhere.
     pub fn add_noise(&mut self, sd: f32, normals: &mut dyn FnMut(&mut [f32; LANES])) -> f64 {
-        let Self { network, buffers, .. } = self;
+        let Self { network: Network { alone: network, .. }, buffers, .. } = self;
         self.isa.run(Noise { network, buffers, sd, normals })
     }
 
@@ -142,7 +188,7 @@ impl<'a> Chain<'a> {
     /// # Panics
     /// Unless both are of networks of the same shape.
     pub fn add_displacement(&mut self, other: &Chain<'_>) -> f64 {
-        assert_eq!(self.network.layout, other.network.layout, "a chain of another shape");
+        assert_eq!(self.network.alone.layout, other.network.alone.layout, "a chain of another shape");
         let Self { isa, buffers, .. } = self;
         let Buffers { z: strips, bias, .. } = &other.buffers;
         isa.run(Shift { buffers, s: 1.0, strips, bias })
@@ -153,7 +199,7 @@ impl<'a> Chain<'a> {
     /// # Panics
     /// Unless F is of this network's shape, and there are as many normals as it has columns.
     pub fn add_factor_noise(&mut self, factor: &Factor, sd: f32, normals: &[f32]) -> f64 {
-        assert!(factor.fits(self.network.layout), "a factor for another shape");
+        assert!(factor.fits(self.network.alone.layout), "a factor for another shape");
         assert_eq!(normals.len(), factor.rank(), "not a normal for each column");
         if self.product.is_empty() {
             self.product = factor.zeros();
@@ -164,14 +210,6 @@ impl<'a> Chain<'a> {
         isa.run(Shift { buffers, s: sd, strips, bias })
     }
 
-    fn run(&mut self, batches: Batches<'_>, steps: u64, drift: f32, bound: f64) -> Walked {
-        if steps == 0 {
-            return Walked { steps, squared_distance: f64::NAN, left: false };
-        }
-        let Self { network, buffers, tiles, .. } = self;
-        self.isa.run(Walk { network, buffers, tiles, batches, steps, drift, bound })
-    }
-
     /// z to the bit, as the chain keeps it: with [`Chain::read_state`] another one goes on from there.
     pub(crate) fn state(&self) -> impl Iterator<Item = f32> {
         self.buffers.z.iter().chain(&self.buffers.bias).flat_map(|row| row.0)
@@ -179,7 +217,7 @@ impl<'a> Chain<'a> {
 
     /// How many numbers [`Chain::state`] has.
     pub(crate) fn state_len(network: &Network) -> usize {
-        LANES * (network.layout.zeros().len() + network.layout.class_planes())
+        LANES * (network.alone.layout.zeros().len() + network.alone.layout.class_planes())
     }
 
     /// Goes to where a chain was whose [`Chain::state`] this is.
@@ -202,7 +240,7 @@ impl<'a> Chain<'a> {
     }
 
     fn loss(&mut self) -> f64 {
-        let Self { network, buffers, tiles: [tile, _], .. } = self;
+        let Self { network: Network { alone: network, .. }, buffers, tiles: [tile, _], .. } = self;
         self.isa.run(MeanLoss { network, buffers, tile })
     }
 
@@ -212,7 +250,7 @@ impl<'a> Chain<'a> {
     /// Unless `out` has θ's length.
     pub fn write_displacement(&self, out: &mut [f64]) {
         assert_eq!(out.len(), self.network.dim(), "a vector of another length than theta");
-        self.network.layout.unpack(&self.buffers.z, &self.buffers.bias, out);
+        self.network.alone.layout.unpack(0, &self.buffers.z, &self.buffers.bias, out);
     }
 
     /// Goes to z, rounded to f32.
@@ -222,6 +260,6 @@ impl<'a> Chain<'a> {
     pub fn read_displacement(&mut self, z: &[f64]) {
         assert_eq!(z.len(), self.network.dim(), "a vector of another length than theta");
         self.restart();
-        self.network.layout.pack(z, &mut self.buffers.z, &mut self.buffers.bias);
+        self.network.alone.layout.pack(0, z, &mut self.buffers.z, &mut self.buffers.bias);
     }
 }

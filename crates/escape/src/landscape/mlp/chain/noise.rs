@@ -1,15 +1,15 @@
 //! Gaussian noise for a chain, the same in every direction.
 
 use super::buffers::Buffers;
-use super::network::Network;
+use super::network::Shared;
 use super::row::Row;
 use super::walk::fold;
 use crate::simd::{Kernel, LANES, Simd};
 
 /// z ← z + sd · n, with a normal for each parameter. Gives ‖z‖².
 pub(super) struct Noise<'a, 'b> {
-    pub(super) network: &'a Network,
-    pub(super) buffers: &'a mut Buffers,
+    pub(super) network: &'a Shared<f32>,
+    pub(super) buffers: &'a mut Buffers<f32>,
     pub(super) sd: f32,
     /// Fills in sixteen normals.
     pub(super) normals: &'b mut dyn FnMut(&mut [f32; LANES]),

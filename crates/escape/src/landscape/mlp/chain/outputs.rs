@@ -1,59 +1,48 @@
 //! What is between the way forward and the way back: the outputs, their slopes, and b₂.
 
 use super::buffers::Buffers;
-use super::network::Network;
+use super::network::Shared;
+use super::number::Number;
 use super::pass::Update;
 use super::registers::{by_size, unroll, window};
-use super::row::Row;
+use super::row::{Numbers, Row};
 use super::softmax::{self, Place};
-use super::tile::Tile;
+use super::tile::{Tile, target};
 use crate::landscape::mlp::Loss;
 use crate::simd::{Kernel, LANES, Simd};
 
-/// Rows with a 1 in one lane.
-static UNITS: [Row; LANES] = {
-    let mut units = [Row::ZERO; LANES];
-    let mut lane = 0;
-    while lane < LANES {
-        units[lane].0[lane] = 1.0;
-        lane += 1;
-    }
-    units
-};
-
-/// Lane l is the total of row l, and 0 where there is none; for up to sixteen rows.
+/// The totals of up to sixteen rows, and 0 where there is none.
 #[inline(always)]
-pub(super) fn totals<S: Simd>(s: S, rows: &[Row]) -> S::F {
-    by_size!(rows.len(), LANES, R => totals_of::<S, R>(s, window(rows, 0)))
+pub(super) fn totals<S: Simd, N: Number>(s: S, rows: &[Row]) -> [S::F; 4] {
+    by_size!(rows.len(), LANES, R => totals_of::<S, N, R>(s, window(rows, 0)))
 }
 
 #[inline(always)]
-fn totals_of<S: Simd, const R: usize>(s: S, rows: &[Row; R]) -> S::F {
+fn totals_of<S: Simd, N: Number, const R: usize>(s: S, rows: &[Row; R]) -> [S::F; 4] {
     let mut x = [s.splat(0.0); LANES];
     unroll!(r in R {
         x[r] = s.load(&rows[r].0);
     });
-    s.totals(x)
-}
-
-/// The target of an example of the class that has this lane; zeros where it has none.
-#[inline(always)]
-pub(super) fn target(lane: usize) -> &'static Row {
-    UNITS.get(lane).unwrap_or(const { &Row::ZERO })
+    N::totals(s, x)
 }
 
 /// What it takes to turn the sums of W₂t into g, for a tile that has gone forward.
-pub(super) struct Finish<'a> {
-    network: &'a Network,
+pub(super) struct Finish<'a, N> {
+    network: &'a Shared<N>,
     /// b₂ of z.
-    bias: &'a [Row],
+    bias: &'a [Numbers<N>],
     /// Σg, for b₂.
-    totals: &'a mut [Row],
-    tile: &'a mut Tile,
+    totals: &'a mut [Numbers<N>],
+    tile: &'a mut Tile<N>,
 }
 
-impl<'a> Finish<'a> {
-    pub(super) fn new(network: &'a Network, bias: &'a [Row], totals: &'a mut [Row], tile: &'a mut Tile) -> Self {
+impl<'a, N: Number> Finish<'a, N> {
+    pub(super) fn new(
+        network: &'a Shared<N>,
+        bias: &'a [Numbers<N>],
+        totals: &'a mut [Numbers<N>],
+        tile: &'a mut Tile<N>,
+    ) -> Self {
         Self { network, bias, totals, tile }
     }
 
@@ -64,29 +53,40 @@ impl<'a> Finish<'a> {
 
     /// g of one example in one plane of classes, from W₂t; with cross-entropy, f.
     #[inline(always)]
-    pub(super) fn slopes<S: Simd>(&mut self, s: S, plane: usize, example: usize, outputs: S::F) {
-        let lane = (self.tile.labels[example] as usize).wrapping_sub(plane * LANES);
-        let target = target(lane);
-        let bias = s.add(s.load(&self.network.bias[plane].0), s.load(&self.bias[plane].0));
-        let outputs = s.add(outputs, bias);
+    pub(super) fn slopes<S: Simd>(&mut self, s: S, plane: usize, example: usize, sums: [S::F; 4]) {
+        self.part(s, plane, 0, example, sums[0]);
+        if const { N::CHAINS == 4 } {
+            self.part(s, plane, 1, example, sums[1]);
+            self.part(s, plane, 2, example, sums[2]);
+            self.part(s, plane, 3, example, sums[3]);
+        }
+    }
+
+    /// The same for one of the vectors of a plane.
+    #[inline(always)]
+    fn part<S: Simd>(&mut self, s: S, plane: usize, part: usize, example: usize, sums: S::F) {
+        let at = plane * self.tile.count + example;
+        let bias = s.add(s.load(&self.network.bias[plane].rows()[part]), s.load(&self.bias[plane].rows()[part]));
+        let outputs = s.add(sums, bias);
+        let slopes = &mut self.tile.slopes[at].rows_mut()[part];
         if self.network.loss_function == Loss::CrossEntropy {
-            s.store(outputs, &mut self.tile.slopes[plane * self.tile.count + example].0);
+            s.store(outputs, slopes);
             return;
         }
-        let residuals = s.sub(outputs, s.load(&target.0));
+        let residuals = s.sub(outputs, target(s, self.tile.labels[example], plane, part));
         let g = s.mul(s.splat(self.tile.factors[example]), residuals);
-        s.store(g, &mut self.tile.slopes[plane * self.tile.count + example].0);
-        let total = &mut self.totals[plane].0;
+        s.store(g, slopes);
+        let total = &mut self.totals[plane].rows_mut()[part];
         s.store(s.add(s.load(total), g), total);
     }
 }
 
 /// With cross-entropy, g of all examples from their f.
-pub(super) struct CrossEntropy<'a, 'b> {
-    pub(super) finish: &'a mut Finish<'b>,
+pub(super) struct CrossEntropy<'a, 'b, N> {
+    pub(super) finish: &'a mut Finish<'b, N>,
 }
 
-impl Kernel for CrossEntropy<'_, '_> {
+impl<N: Number> Kernel for CrossEntropy<'_, '_, N> {
     type Output = ();
 
     #[inline(always)]
@@ -96,22 +96,24 @@ impl Kernel for CrossEntropy<'_, '_> {
         for example in 0..count {
             let place = Place { first: example, stride: count, classes };
             let (label, weight) = (tile.labels[example], tile.factors[example]);
-            softmax::Slopes { rows: &mut tile.slopes, place, label, weight }.run(s);
+            softmax::Slopes { outputs: &mut tile.slopes, label, place, weight }.run(s);
             for (plane, total) in totals.iter_mut().enumerate() {
-                let g = s.load(&tile.slopes[plane * count + example].0);
-                s.store(s.add(s.load(&total.0), g), &mut total.0);
+                let slopes = tile.slopes[plane * count + example].rows();
+                for (total, g) in total.rows_mut().iter_mut().zip(slopes) {
+                    s.store(s.add(s.load(total), s.load(g)), total);
+                }
             }
         }
     }
 }
 
 /// g of all examples, from sums that were stored.
-pub(super) struct Slopes<'a, 'b> {
+pub(super) struct Slopes<'a, 'b, N> {
     pub(super) sums: &'a [Row],
-    pub(super) finish: &'a mut Finish<'b>,
+    pub(super) finish: &'a mut Finish<'b, N>,
 }
 
-impl Kernel for Slopes<'_, '_> {
+impl<N: Number> Kernel for Slopes<'_, '_, N> {
     type Output = ();
 
     #[inline(always)]
@@ -119,7 +121,7 @@ impl Kernel for Slopes<'_, '_> {
         let classes = self.finish.network.layout.shape.classes;
         for example in 0..self.finish.tile.count {
             for (plane, sums) in self.sums[example * classes..][..classes].chunks(LANES).enumerate() {
-                let totals = totals(s, sums);
+                let totals = totals::<S, N>(s, sums);
                 self.finish.slopes(s, plane, example, totals);
             }
         }
@@ -128,22 +130,24 @@ impl Kernel for Slopes<'_, '_> {
 
 /// The step of b₂; adds its z² to the distance.
 #[inline(always)]
-pub(super) fn update_bias<S: Simd>(
+pub(super) fn update_bias<S: Simd, N: Number>(
     s: S,
-    network: &Network,
-    buffers: &mut Buffers,
+    network: &Shared<N>,
+    buffers: &mut Buffers<N>,
     update: Update,
     mut distance: S::D,
 ) -> S::D {
     for ((z, minimum), gradient) in buffers.bias.iter_mut().zip(&network.bias).zip(&mut buffers.bias_slopes) {
-        let old = s.load(&z.0);
-        let mut new = s.fnma(s.splat(update.drift), s.load(&gradient.0), old);
-        if update.decay != 0.0 {
-            new = s.fnma(s.splat(update.decay), s.add(s.load(&minimum.0), old), new);
+        for ((z, minimum), gradient) in z.rows_mut().iter_mut().zip(minimum.rows()).zip(gradient.rows()) {
+            let old = s.load(z);
+            let mut new = s.fnma(s.splat(update.drift), s.load(gradient), old);
+            if update.decay != 0.0 {
+                new = s.fnma(s.splat(update.decay), s.add(s.load(minimum), old), new);
+            }
+            distance = s.add_d(distance, s.widen(s.mul(new, new)));
+            s.store(new, z);
         }
-        distance = s.add_d(distance, s.widen(s.mul(new, new)));
-        s.store(new, &mut z.0);
-        *gradient = Row::ZERO;
+        *gradient = Numbers::ZERO;
     }
     distance
 }

@@ -8,7 +8,8 @@
 use super::backward::{Deltas, Rows};
 use super::buffers::{BLOCK, Buffers};
 use super::forward::{Hidden, Outputs};
-use super::network::Network;
+use super::network::Shared;
+use super::number::Number;
 use super::outputs::{self, CrossEntropy, Finish, Slopes};
 use super::registers::{by_size, window, window_mut};
 use super::row::Row;
@@ -26,8 +27,8 @@ pub(super) struct Update {
 
 /// A tile that has its outputs, on its way back.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Backward<'a> {
-    pub(super) tile: &'a Tile,
+pub(super) struct Backward<'a, N> {
+    pub(super) tile: &'a Tile<N>,
     /// Whether it is the first since the last update, whose gradient is added to nothing.
     pub(super) fresh: bool,
     /// After the last tile of a batch.
@@ -37,12 +38,12 @@ pub(super) struct Backward<'a> {
 /// One pass: `back` on its way back, `forward` on its way to its slopes. Gives ‖z‖² in sixteen partial sums; meaningful
 /// after an update.
 #[inline(always)]
-pub(super) fn pass<S: Simd>(
+pub(super) fn pass<S: Simd, N: Number>(
     s: S,
-    network: &Network,
-    buffers: &mut Buffers,
-    back: Option<Backward<'_>>,
-    mut forward: Option<&mut Tile>,
+    network: &Shared<N>,
+    buffers: &mut Buffers<N>,
+    back: Option<Backward<'_, N>>,
+    mut forward: Option<&mut Tile<N>>,
 ) -> S::D {
     let layout = network.layout;
     let mut distance = s.splat_d(0.0);
@@ -55,9 +56,9 @@ pub(super) fn pass<S: Simd>(
         for index in start..end {
             let tile = forward.as_deref();
             distance = if layout.width(index) == 2 {
-                Strip::<2>::new(network, buffers, index, index - start).pass(s, back, tile, distance)
+                Strip::<N, 2>::new(network, buffers, index, index - start).pass(s, back, tile, distance)
             } else {
-                Strip::<1>::new(network, buffers, index, index - start).pass(s, back, tile, distance)
+                Strip::<N, 1>::new(network, buffers, index, index - start).pass(s, back, tile, distance)
             };
         }
         if let Some(tile) = forward.as_deref_mut() {
@@ -70,7 +71,14 @@ pub(super) fn pass<S: Simd>(
 
 /// Adds a block's part to the outputs of a tile; after the last, turns them into slopes.
 #[inline(always)]
-fn add_block<S: Simd>(s: S, network: &Network, buffers: &mut Buffers, tile: &mut Tile, start: usize, end: usize) {
+fn add_block<S: Simd, N: Number>(
+    s: S,
+    network: &Shared<N>,
+    buffers: &mut Buffers<N>,
+    tile: &mut Tile<N>,
+    start: usize,
+    end: usize,
+) {
     let (layout, capacity) = (network.layout, buffers.capacity);
     let classes = layout.shape.classes;
     let groups = layout.groups.min(2 * end) - 2 * start;
@@ -83,7 +91,7 @@ fn add_block<S: Simd>(s: S, network: &Network, buffers: &mut Buffers, tile: &mut
             let finish = if last && at_once { Some(&mut finish) } else { None };
             macro_rules! outputs {
                 ($V:literal, $R:ident) => {
-                    s.call(Outputs::<$V, $R> {
+                    s.call(Outputs::<N, $V, $R> {
                         classes,
                         class,
                         example,
@@ -115,8 +123,8 @@ fn add_block<S: Simd>(s: S, network: &Network, buffers: &mut Buffers, tile: &mut
 }
 
 /// What a pass needs of one strip, of W groups.
-struct Strip<'a, const W: usize> {
-    network: &'a Network,
+struct Strip<'a, N, const W: usize> {
+    network: &'a Shared<N>,
     theta: &'a [[Row; W]],
     z: &'a mut [[Row; W]],
     hidden: &'a mut [[Row; W]],
@@ -128,9 +136,9 @@ struct Strip<'a, const W: usize> {
     kept: bool,
 }
 
-impl<'a, const W: usize> Strip<'a, W> {
+impl<'a, N: Number, const W: usize> Strip<'a, N, W> {
     #[inline(always)]
-    fn new(network: &'a Network, buffers: &'a mut Buffers, index: usize, in_block: usize) -> Self {
+    fn new(network: &'a Shared<N>, buffers: &'a mut Buffers<N>, index: usize, in_block: usize) -> Self {
         let layout = network.layout;
         let (classes, capacity) = (layout.shape.classes, buffers.capacity);
         let rows = 2 * index * layout.rows()..(2 * index + W) * layout.rows();
@@ -149,7 +157,13 @@ impl<'a, const W: usize> Strip<'a, W> {
     }
 
     #[inline(always)]
-    fn pass<S: Simd>(mut self, s: S, back: Option<Backward<'_>>, forward: Option<&Tile>, mut distance: S::D) -> S::D {
+    fn pass<S: Simd>(
+        mut self,
+        s: S,
+        back: Option<Backward<'_, N>>,
+        forward: Option<&Tile<N>>,
+        mut distance: S::D,
+    ) -> S::D {
         let (theta_first, theta_second) = self.theta.split_at(self.first.len());
         let (z_first, z_second) = self.z.split_at(self.first.len());
         if back.is_none_or(|back| back.update.is_none()) {
@@ -185,27 +199,27 @@ impl<'a, const W: usize> Strip<'a, W> {
 
     /// t of V groups.
     #[inline(always)]
-    fn forward<S: Simd, const V: usize>(&mut self, s: S, tile: &Tile, group: usize) {
+    fn forward<S: Simd, const V: usize>(&mut self, s: S, tile: &Tile<N>, group: usize) {
         let (activation, inputs) = (self.network.activation, self.first.len() - 1);
         let (weights, bias) = (&self.first[..inputs], &self.first[inputs]);
         for (example, len) in pieces(tile.count, S::BLOCK_ROWS) {
             by_size!(len, S::BLOCK_ROWS, R => {
                 let hidden = window_mut(self.hidden, example);
-                s.call(Hidden::<W, V, R> { activation, weights, bias, group, tile, example, hidden });
+                s.call(Hidden::<N, W, V, R> { activation, weights, bias, group, tile, example, hidden });
             });
         }
     }
 
     /// δ, the gradient and the new z of V groups. Adds z² to `squares`, row by row.
     #[inline(always)]
-    fn back<S: Simd, const V: usize>(&mut self, s: S, back: Backward<'_>, group: usize, squares: &mut [Row; 2]) {
+    fn back<S: Simd, const V: usize>(&mut self, s: S, back: Backward<'_, N>, group: usize, squares: &mut [Row; 2]) {
         let (activation, first_rows) = (self.network.activation, self.first.len());
         let Backward { tile, fresh, update } = back;
         for (example, len) in pieces(tile.count, S::BLOCK_ROWS) {
             let weights = &*self.second;
             by_size!(len, S::BLOCK_ROWS, R => {
                 let (hidden, deltas) = (window(self.hidden, example), window_mut(self.deltas, example));
-                s.call(Deltas::<W, V, R> { activation, weights, group, tile, example, hidden, deltas });
+                s.call(Deltas::<N, W, V, R> { activation, weights, group, tile, example, hidden, deltas });
             });
         }
         // What of: values, numbers, where θ goes, and where its rows begin in a strip.
@@ -217,7 +231,7 @@ impl<'a, const W: usize> Strip<'a, W> {
                 for (lane, count) in pieces(rows, S::BLOCK_ROWS) {
                     let row = plane * LANES + lane;
                     let has_gradient = !self.gradient.is_empty();
-                    by_size!(count, S::BLOCK_ROWS, R => s.call(Rows::<W, V, R> {
+                    by_size!(count, S::BLOCK_ROWS, R => s.call(Rows::<N, W, V, R> {
                         values,
                         group,
                         numbers,

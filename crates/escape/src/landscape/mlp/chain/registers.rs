@@ -4,7 +4,8 @@
 //! vectors loaded), and each of the V·R sums takes one fused multiply-add: with 2 × 12 that is 24 for 14 loads.
 //! V and R are known to the compiler, which unrolls the turn; [`by_size`] picks R.
 
-use super::row::Row;
+use super::number::Number;
+use super::row::{Numbers, Row};
 use crate::simd::{LANES, Simd};
 
 /// V × R sums.
@@ -91,14 +92,14 @@ pub(super) fn zeros<S: Simd, const V: usize, const R: usize>(s: S) -> Block<S, V
     [[s.splat(0.0); R]; V]
 }
 
-/// sums[v][r] += Σ_k vectors[k][first + v] · lane k of numbers[r]: the layers, forward and backward, with k over up to
+/// sums[v][r] += Σ_k vectors[k][first + v] · number k of numbers[r]: the layers, forward and backward, with k over up to
 /// sixteen inputs, or classes, and r over examples.
 #[inline(always)]
-pub(super) fn add_layer<S: Simd, const W: usize, const V: usize, const R: usize>(
+pub(super) fn add_layer<S: Simd, N: Number, const W: usize, const V: usize, const R: usize>(
     s: S,
     sums: &mut Block<S, V, R>,
     (vectors, first): (&[[Row; W]], usize),
-    numbers: &[Row; R],
+    numbers: &[Numbers<N>; R],
 ) {
     for (k, vectors) in vectors.iter().enumerate() {
         let mut x = [s.splat(0.0); V];
@@ -106,7 +107,7 @@ pub(super) fn add_layer<S: Simd, const W: usize, const V: usize, const R: usize>
             x[v] = s.load(&vectors[group_at::<W, V>(first, v)].0);
         });
         unroll!(r in R {
-            let y = s.splat(numbers[r].0[k % LANES]);
+            let y = numbers[r].0[k % LANES].in_all_units(s);
             unroll_two!(v in V {
                 sums[v][r] = s.fma(x[v], y, sums[v][r]);
             });
@@ -114,23 +115,23 @@ pub(super) fn add_layer<S: Simd, const W: usize, const V: usize, const R: usize>
     }
 }
 
-/// sums[v][r] += Σ_k vectors[k][first + v] · lane (lane + r) of numbers[k]: gradients, with k over examples and r over
+/// sums[v][r] += Σ_k vectors[k][first + v] · number (at + r) of numbers[k]: gradients, with k over examples and r over
 /// inputs, or classes.
 #[inline(always)]
-pub(super) fn add_gradient<S: Simd, const W: usize, const V: usize, const R: usize>(
+pub(super) fn add_gradient<S: Simd, N: Number, const W: usize, const V: usize, const R: usize>(
     s: S,
     sums: &mut Block<S, V, R>,
     (vectors, first): (&[[Row; W]], usize),
-    (numbers, lane): (&[Row], usize),
+    (numbers, at): (&[Numbers<N>], usize),
 ) {
-    assert!(lane + R <= LANES && vectors.len() == numbers.len());
+    assert!(at + R <= LANES && vectors.len() == numbers.len());
     for (vectors, numbers) in vectors.iter().zip(numbers) {
         let mut x = [s.splat(0.0); V];
         unroll_two!(v in V {
             x[v] = s.load(&vectors[group_at::<W, V>(first, v)].0);
         });
         unroll!(r in R {
-            let y = s.splat(numbers.0[lane + r]);
+            let y = numbers.0[at + r].in_all_units(s);
             unroll_two!(v in V {
                 sums[v][r] = s.fma(x[v], y, sums[v][r]);
             });

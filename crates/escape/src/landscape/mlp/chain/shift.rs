@@ -7,7 +7,7 @@ use crate::simd::{Kernel, LANES, Simd};
 
 /// z ← z + s · y. Gives ‖z‖².
 pub(super) struct Shift<'a> {
-    pub(super) buffers: &'a mut Buffers,
+    pub(super) buffers: &'a mut Buffers<f32>,
     pub(super) s: f32,
     /// y without b₂, in strips; zeros where there is no parameter.
     pub(super) strips: &'a [Row],

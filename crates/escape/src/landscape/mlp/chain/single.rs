@@ -5,73 +5,86 @@
 //! adds to the next example's outputs. Two strips go side by side, for the sums over inputs and classes to have company
 //! while they wait for their last addition.
 
+use super::batches::Draws;
 use super::buffers::Buffers;
-use super::network::Network;
-use super::outputs::{target, totals};
+use super::network::Shared;
+use super::number::Number;
+use super::outputs::totals;
 use super::registers::unroll_two;
-use super::row::Row;
+use super::row::{Numbers, Row};
 use super::softmax::{Place, Slopes};
 use super::tanh::tanh;
-use super::walk::{Walked, fold};
+use super::tile::{Tile, target};
+use super::walk::Went;
 use crate::landscape::mlp::{Activation, Loss};
 use crate::simd::{Kernel, LANES, Simd};
 
 /// Like [`Walk`](super::walk::Walk), but with one example a batch.
-pub(super) struct SingleWalk<'a, 'b> {
-    pub(super) network: &'a Network,
-    pub(super) buffers: &'a mut Buffers,
-    pub(super) draw: &'b mut dyn FnMut(&mut [u32]),
+pub(super) struct SingleWalk<'a, 'b, N> {
+    pub(super) network: &'a Shared<N>,
+    pub(super) buffers: &'a mut Buffers<N>,
+    pub(super) tiles: &'a mut [Tile<N>; 2],
+    pub(super) draws: Draws<'b>,
     /// At least one.
     pub(super) steps: u64,
     pub(super) drift: f32,
     pub(super) bound: f64,
 }
 
-impl Kernel for SingleWalk<'_, '_> {
-    type Output = Walked;
+impl<N: Number> Kernel for SingleWalk<'_, '_, N> {
+    type Output = Went;
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) -> Walked {
-        let Self { network, buffers, draw, steps, drift, bound } = self;
+    fn run<S: Simd>(self, s: S) -> Went {
+        let Self { network, buffers, tiles: [first, second], mut draws, steps, drift, bound } = self;
+        let (mut here, mut next) = (first, second);
         buffers.reserve(network, 1, false);
-        let (mut here, mut next) = ([0], [0]);
-        draw(&mut next);
+        draws.draw();
+        for tile in [&mut *here, &mut *next] {
+            tile.load(s, network, 1, |chain, _| draws.batches[chain] as usize, |_| 1.0);
+        }
         // The first example only goes forward: what it finds has nothing to pass back.
         buffers.hidden.fill(Row::ZERO);
-        buffers.bias_slopes.fill(Row::ZERO);
-        s.call(Step::<false> { network, buffers, example: next[0], next: next[0], drift: 0.0, decay: 0.0 });
+        buffers.bias_slopes.fill(Numbers::ZERO);
+        let mut squares = [0.0; LANES];
+        s.call(Step::<N, false> { network, buffers, here, next, drift: 0.0, decay: 0.0, squares: &mut squares });
         let decay = (f64::from(drift) * network.weight_decay) as f32;
         let mut done = 0;
         loop {
             std::mem::swap(&mut here, &mut next);
             done += 1;
             if done < steps {
-                draw(&mut next);
+                draws.draw();
+                next.load(s, network, 1, |chain, _| draws.batches[chain] as usize, |_| 1.0);
             }
-            let (example, next) = (here[0], next[0]);
-            let squared_distance = if decay == 0.0 {
-                s.call(Step::<false> { network, buffers, example, next, drift, decay })
+            let squares = &mut squares;
+            if decay == 0.0 {
+                s.call(Step::<N, false> { network, buffers, here, next, drift, decay, squares });
             } else {
-                s.call(Step::<true> { network, buffers, example, next, drift, decay })
-            };
-            let left = squared_distance.is_nan() || squared_distance >= bound;
-            if left || done == steps {
-                buffers.bias_slopes.fill(Row::ZERO);
-                return Walked { steps: done, squared_distance, left };
+                s.call(Step::<N, true> { network, buffers, here, next, drift, decay, squares });
+            }
+            let went = Went::to::<S, N>(s, done, s.load_d(squares), bound, draws.chains);
+            if went.left != 0 || done == steps {
+                buffers.bias_slopes.fill(Numbers::ZERO);
+                draws.end(done < steps, went.left);
+                return went;
             }
         }
     }
 }
 
-/// A step with one example, with weight decay or without, whose g is in [`Buffers::bias_slopes`], while the next goes forward. Gives ‖z‖².
-struct Step<'a, const DECAY: bool> {
-    network: &'a Network,
-    buffers: &'a mut Buffers,
-    example: u32,
-    next: u32,
+/// A step with one example, with weight decay or without, whose g is in [`Buffers::bias_slopes`], while the next goes
+/// forward.
+struct Step<'a, N, const DECAY: bool> {
+    network: &'a Shared<N>,
+    buffers: &'a mut Buffers<N>,
+    here: &'a Tile<N>,
+    next: &'a Tile<N>,
     drift: f32,
     /// drift · w.
     decay: f32,
+    /// ‖z‖², in sixteen partial sums.
+    squares: &'a mut [f64; LANES],
 }
 
 /// Strips that go side by side: P of them, of W groups.
@@ -82,41 +95,47 @@ struct Strips<'a, const W: usize, const P: usize> {
 }
 
 /// What the strips share.
-struct Common<'a, const DECAY: bool> {
-    network: &'a Network,
-    example: usize,
-    next: usize,
+struct Common<'a, N, const DECAY: bool> {
+    network: &'a Shared<N>,
+    here: &'a Tile<N>,
+    next: &'a Tile<N>,
     drift: f32,
     decay: f32,
     /// g of the example.
-    slopes: &'a [Row],
+    slopes: &'a [Numbers<N>],
+    /// Drift times g.
+    moves: &'a [Numbers<N>],
     /// W₂t of the next example.
     sums: &'a mut [Row],
     /// Whether nothing was added to it yet.
     fresh: bool,
 }
 
-impl<const DECAY: bool> Kernel for Step<'_, DECAY> {
-    type Output = f64;
+impl<N: Number, const DECAY: bool> Kernel for Step<'_, N, DECAY> {
+    type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) -> f64 {
-        let Self { network, buffers, example, next, drift, decay } = self;
+    fn run<S: Simd>(self, s: S) {
+        let Self { network, buffers, here, next, drift, decay, squares } = self;
         let layout = network.layout;
         let mut distance = s.splat_d(0.0);
-        for ((z, minimum), slopes) in buffers.bias.iter_mut().zip(&network.bias).zip(&buffers.bias_slopes) {
-            let old = s.load(&z.0);
-            let mut new = s.fnma(s.splat(drift), s.load(&slopes.0), old);
-            if DECAY {
-                new = s.fnma(s.splat(decay), s.add(s.load(&minimum.0), old), new);
+        let bias = buffers.bias.iter_mut().zip(&network.bias);
+        for ((z, minimum), (slopes, moves)) in bias.zip(buffers.bias_slopes.iter().zip(&mut buffers.moves)) {
+            let rows = z.rows_mut().iter_mut().zip(minimum.rows());
+            for ((z, minimum), (slopes, moves)) in rows.zip(slopes.rows().iter().zip(moves.rows_mut())) {
+                let (old, g) = (s.load(z), s.load(slopes));
+                s.store(s.mul(s.splat(drift), g), moves);
+                let mut new = s.fnma(s.splat(drift), g, old);
+                if DECAY {
+                    new = s.fnma(s.splat(decay), s.add(s.load(minimum), old), new);
+                }
+                s.store(new, z);
+                distance = s.add_d(distance, s.widen(s.mul(new, new)));
             }
-            s.store(new, &mut z.0);
-            distance = s.add_d(distance, s.widen(s.mul(new, new)));
         }
 
-        let (example, next) = (example as usize, next as usize);
-        let (slopes, sums) = (&buffers.bias_slopes[..], &mut buffers.sums[..]);
-        let mut common = Common::<DECAY> { network, example, next, drift, decay, slopes, sums, fresh: true };
+        let (slopes, moves, sums) = (&buffers.bias_slopes[..], &buffers.moves[..], &mut buffers.sums[..]);
+        let mut common = Common::<N, DECAY> { network, here, next, drift, decay, slopes, moves, sums, fresh: true };
         let (wide, rows) = (layout.groups / 2, layout.rows());
         let (theta, theta_narrow) = network.theta.split_at(2 * wide * rows);
         let (z, z_narrow) = buffers.z.split_at_mut(2 * wide * rows);
@@ -144,31 +163,32 @@ impl<const DECAY: bool> Kernel for Step<'_, DECAY> {
             distance = common.step::<S, 1, 1>(s, strips, distance);
         }
 
-        let label = network.labels[next] as usize;
         let factor = s.splat(network.slope_factor);
         let cross_entropy = network.loss_function == Loss::CrossEntropy;
         let sums = buffers.sums[..layout.shape.classes].chunks(LANES);
         for (plane, (sums, slopes)) in sums.zip(&mut buffers.bias_slopes).enumerate() {
-            let bias = s.add(s.load(&network.bias[plane].0), s.load(&buffers.bias[plane].0));
-            let outputs = s.add(totals(s, sums), bias);
-            if cross_entropy {
-                s.store(outputs, &mut slopes.0);
-                continue;
+            let totals = totals::<S, N>(s, sums);
+            for (part, slopes) in slopes.rows_mut().iter_mut().enumerate() {
+                let minimum = s.load(&network.bias[plane].rows()[part]);
+                let bias = s.add(minimum, s.load(&buffers.bias[plane].rows()[part]));
+                let outputs = s.add(totals[part], bias);
+                if cross_entropy {
+                    s.store(outputs, slopes);
+                    continue;
+                }
+                let target = target(s, next.labels[0], plane, part);
+                s.store(s.mul(factor, s.sub(outputs, target)), slopes);
             }
-            let target = s.load(&target(label.wrapping_sub(plane * LANES)).0);
-            s.store(s.mul(factor, s.sub(outputs, target)), &mut slopes.0);
         }
         if cross_entropy {
             let place = Place { first: 0, stride: 1, classes: layout.shape.classes };
-            s.call(Slopes { rows: &mut buffers.bias_slopes, place, label: label as u32, weight: 1.0 });
+            s.call(Slopes { outputs: &mut buffers.bias_slopes, label: next.labels[0], place, weight: 1.0 });
         }
-        let mut lanes = [0.0; LANES];
-        s.store_d(distance, &mut lanes);
-        fold(lanes)
+        s.store_d(distance, squares);
     }
 }
 
-impl<const DECAY: bool> Common<'_, DECAY> {
+impl<N: Number, const DECAY: bool> Common<'_, N, DECAY> {
     /// The step of some strips. Adds their z² to the distance.
     #[inline(always)]
     fn step<S: Simd, const W: usize, const P: usize>(
@@ -192,7 +212,7 @@ impl<const DECAY: bool> Common<'_, DECAY> {
         for (plane, slopes) in self.slopes.iter().enumerate() {
             let first = inputs + plane * LANES;
             for k in 0..LANES.min(rows - first) {
-                let g = s.splat(slopes.0[k]);
+                let g = slopes.0[k].in_all_units(s);
                 unroll_two!(p in P {
                     unroll_two!(w in W {
                         let weight = s.add(s.load(&z[p][first + k][w].0), s.load(&theta[p][first + k][w].0));
@@ -218,13 +238,10 @@ impl<const DECAY: bool> Common<'_, DECAY> {
         // W₁ and b₁, and W₁x + b₁ of the next example.
         let mut values = [[zero; W]; P];
         let mut squares = [[zero; W]; P];
-        let count = self.network.labels.len();
-        for plane in 0..layout.input_planes() {
-            let here = &self.network.inputs[plane * count + self.example].0;
-            let next = &self.network.inputs[plane * count + self.next].0;
+        for (plane, (here, next)) in self.here.inputs.iter().zip(&self.next.inputs).enumerate() {
             let first = plane * LANES;
             for k in 0..LANES.min(inputs - first) {
-                let (x, y) = (s.splat(here[k]), s.splat(next[k]));
+                let (x, y) = (here.0[k].in_all_units(s), next.0[k].in_all_units(s));
                 unroll_two!(p in P {
                     unroll_two!(w in W {
                         let minimum = s.load(&theta[p][first + k][w].0);
@@ -249,10 +266,10 @@ impl<const DECAY: bool> Common<'_, DECAY> {
         });
 
         // W₂, and what the next example's units put out.
-        for (plane, slopes) in self.slopes.iter().enumerate() {
+        for (plane, moves) in self.moves.iter().enumerate() {
             let first = inputs + plane * LANES;
             for k in 0..LANES.min(rows - first) {
-                let g = s.mul(drift, s.splat(slopes.0[k]));
+                let g = moves.0[k].in_all_units(s);
                 let total = &mut self.sums[plane * LANES + k].0;
                 let mut sum = if self.fresh { zero } else { s.load(total) };
                 unroll_two!(p in P {

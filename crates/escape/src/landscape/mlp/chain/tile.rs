@@ -1,49 +1,75 @@
 //! A tile: the examples that go through the network side by side.
 //!
-//! Kernels read an example as [`Row`]s with its inputs, or its classes, in the lanes, and broadcast from them: so the
-//! same row serves the way forward and the way back. Rows of the same sixteen inputs of all examples make a plane.
+//! Kernels read an example as [`Numbers`], its inputs or its classes, and broadcast from them: so the same numbers serve
+//! the way forward and the way back. The same sixteen inputs of all examples make a plane. Where chains share a vector, an
+//! example of a tile is one for each of them.
 
-use super::network::Network;
-use super::row::Row;
+use super::network::Shared;
+use super::number::Number;
+use super::row::Numbers;
+use crate::simd::{LANES, Simd};
 
 /// Examples, and what comes out of the network for them.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Tile {
+#[derive(Debug, Clone)]
+pub(super) struct Tile<N> {
     /// Examples.
     pub(super) count: usize,
     /// x, and after it 1: `[planes][count]`.
-    pub(super) inputs: Vec<Row>,
-    pub(super) labels: Vec<u32>,
+    pub(super) inputs: Vec<Numbers<N>>,
+    /// The class of each example.
+    pub(super) labels: Vec<N>,
     /// (2/C)·s, or s with cross-entropy.
     pub(super) factors: Vec<f32>,
     /// g = (2/C)·s·(f − target), or s·(softmax f − target), and zeros after it: `[planes][count]`.
-    pub(super) slopes: Vec<Row>,
+    pub(super) slopes: Vec<Numbers<N>>,
     /// Whether, with cross-entropy, f itself is wanted in their place.
     pub(super) keeps_outputs: bool,
 }
 
-impl Tile {
-    /// Loads `count` examples: `example` gives the index of each, and its s.
+impl<N: Number> Tile<N> {
+    /// Without examples.
+    pub(super) fn new() -> Self {
+        let (inputs, labels) = (Vec::new(), Vec::new());
+        Self { count: 0, inputs, labels, factors: Vec::new(), slopes: Vec::new(), keeps_outputs: false }
+    }
+
+    /// Loads `count` examples: `index` gives that of each for a chain, and `weight` what it counts, s.
     #[inline(always)]
-    pub(super) fn load(&mut self, network: &Network, count: usize, example: impl Fn(usize) -> (usize, f32)) {
+    pub(super) fn load<S: Simd>(
+        &mut self,
+        s: S,
+        network: &Shared<N>,
+        count: usize,
+        index: impl Fn(usize, usize) -> usize,
+        weight: impl Fn(usize) -> f32,
+    ) {
         let layout = network.layout;
         if self.count != count {
             self.count = count;
-            self.inputs.resize(layout.input_planes() * count, Row::ZERO);
-            self.labels.resize(count, 0);
+            self.inputs.resize(layout.input_planes() * count, Numbers::ZERO);
+            self.labels.resize(count, N::ZERO);
             self.factors.resize(count, 0.0);
-            self.slopes.resize(layout.class_planes() * count, Row::ZERO);
+            self.slopes.resize(layout.class_planes() * count, Numbers::ZERO);
         }
-        let factor = network.slope_factor;
         for k in 0..count {
-            let (index, s) = example(k);
+            self.factors[k] = network.slope_factor * weight(k);
             for plane in 0..layout.input_planes() {
-                self.inputs[plane * count + k] = network.inputs[plane * network.labels.len() + index];
+                let inputs = &network.inputs[plane * network.labels.len()..][..network.labels.len()];
+                N::gather(s, &mut self.inputs[plane * count + k].0, |chain| &inputs[index(chain, k)].0);
             }
-            self.labels[k] = network.labels[index];
-            self.factors[k] = factor * s;
+            for chain in 0..N::CHAINS {
+                self.labels[k].set(chain, network.labels[index(chain, k)]);
+            }
         }
     }
+}
+
+/// onehot y of the classes in one of the vectors of a plane, y being the class of each chain's example.
+#[inline(always)]
+pub(super) fn target<S: Simd, N: Number>(s: S, label: N, plane: usize, part: usize) -> S::F {
+    let first = (plane * LANES + part * N::UNITS) as f32;
+    let unit = s.sub(label.in_all_units(s), s.splat(first));
+    s.select(s.eq(unit, s.load(&N::UNIT_NUMBERS)), s.splat(1.0), s.splat(0.0))
 }
 
 /// Cuts `count` into as few nearly equal pieces of at most `most` as can be.

@@ -1,9 +1,11 @@
 //! Steps, one after the other: which tile goes forward while which goes back.
 
+use super::batches::Batches;
 use super::buffers::Buffers;
-use super::network::Network;
+use super::network::Shared;
+use super::number::Number;
 use super::pass::{Backward, Update, pass};
-use super::row::Row;
+use super::row::Numbers;
 use super::tile::{Tile, pieces};
 use crate::simd::{Kernel, LANES, Simd};
 
@@ -11,64 +13,37 @@ use crate::simd::{Kernel, LANES, Simd};
 /// 20 KB of activations where there are 5000 hidden units. Changes no bit.
 pub(super) const TILE: usize = 128;
 
-/// Where the examples of a step, and what they count, come from.
-pub(super) enum Batches<'a> {
-    /// Drawn anew for each step, and all alike.
-    Drawn {
-        /// Fills the batch with indices of examples.
-        draw: &'a mut dyn FnMut(&mut [u32]),
-        /// The batch.
-        batch: &'a mut [u32],
-    },
-    /// All examples, each with its weight.
-    Weighted(&'a [f32]),
-}
-
-impl Batches<'_> {
-    /// Examples in a step.
-    pub(super) fn size(&self) -> usize {
-        match self {
-            Self::Drawn { batch, .. } => batch.len(),
-            Self::Weighted(weights) => weights.len(),
-        }
-    }
-
-    /// Σs of a step.
-    fn total(&self) -> f64 {
-        match self {
-            Self::Drawn { .. } => 1.0,
-            Self::Weighted(weights) => weights.iter().fold(0.0, |sum, s| sum + f64::from(*s)),
-        }
-    }
-
-    #[inline(always)]
-    fn load(&self, network: &Network, (start, len): (usize, usize), tile: &mut Tile) {
-        match self {
-            Self::Drawn { batch, .. } => {
-                let s = 1.0 / batch.len() as f32;
-                tile.load(network, len, |k| (batch[start + k] as usize, s));
-            }
-            Self::Weighted(weights) => tile.load(network, len, |k| (start + k, weights[start + k])),
-        }
-    }
-}
-
-/// Where steps went.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Walked {
+/// Where steps went, of all chains that share a vector.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Went {
     /// Steps made.
-    pub steps: u64,
-    /// ‖z‖² after the last of them; NaN or infinite where z has gone out of bounds.
-    pub squared_distance: f64,
-    /// Whether that is not below the bound.
-    pub left: bool,
+    pub(super) steps: u64,
+    /// ‖z‖² of each chain after the last of them; NaN or infinite where z has gone out of bounds.
+    pub(super) squares: [f64; 4],
+    /// The chains where that is not below the bound, of those that count: a bit for each.
+    pub(super) left: u8,
 }
 
-/// Up to `steps` steps, until ‖z‖² is not below `bound`.
-pub(super) struct Walk<'a, 'b> {
-    pub(super) network: &'a Network,
-    pub(super) buffers: &'a mut Buffers,
-    pub(super) tiles: &'a mut [Tile; 2],
+impl Went {
+    /// Where `chains` are after so many steps.
+    #[inline(always)]
+    pub(super) fn to<S: Simd, N: Number>(s: S, steps: u64, distance: S::D, bound: f64, chains: u8) -> Self {
+        let mut lanes = [0.0; LANES];
+        s.store_d(distance, &mut lanes);
+        let squares = N::fold_d(lanes);
+        let mut left = 0;
+        for (chain, square) in squares.iter().enumerate().take(N::CHAINS) {
+            left |= u8::from(square.is_nan() || *square >= bound) << chain;
+        }
+        Self { steps, squares, left: left & chains }
+    }
+}
+
+/// Up to `steps` steps, until ‖z‖² of a chain is not below `bound`.
+pub(super) struct Walk<'a, 'b, N> {
+    pub(super) network: &'a Shared<N>,
+    pub(super) buffers: &'a mut Buffers<N>,
+    pub(super) tiles: &'a mut [Tile<N>; 2],
     pub(super) batches: Batches<'b>,
     /// At least one.
     pub(super) steps: u64,
@@ -76,18 +51,18 @@ pub(super) struct Walk<'a, 'b> {
     pub(super) bound: f64,
 }
 
-impl Kernel for Walk<'_, '_> {
-    type Output = Walked;
+impl<N: Number> Kernel for Walk<'_, '_, N> {
+    type Output = Went;
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) -> Walked {
+    fn run<S: Simd>(self, s: S) -> Went {
         let Self { network, buffers, tiles: [first, second], mut batches, steps, drift, bound } = self;
         let (mut tile, mut next) = (first, second);
         let size = batches.size();
         let (_, most) = pieces(size, TILE).next().unwrap_or_default();
         buffers.reserve(network, most, size > TILE);
         // If the last walk ended by leaving, a batch has gone forward in vain.
-        buffers.bias_slopes.fill(Row::ZERO);
+        buffers.bias_slopes.fill(Numbers::ZERO);
         let decay = (f64::from(drift) * network.weight_decay * batches.total()) as f32;
         let update = Update { drift, decay };
         let mut done = 0;
@@ -98,27 +73,23 @@ impl Kernel for Walk<'_, '_> {
             let mut part = parts.next();
             let ends = back.is_some() && part.is_none();
             if part.is_none() && done + 1 < steps || back.is_none() {
-                if let Batches::Drawn { draw, batch } = &mut batches {
-                    draw(batch);
-                }
+                batches.draw();
                 if back.is_some() {
                     parts = pieces(size, TILE);
                     part = parts.next();
                 }
             }
             if let Some(part) = part {
-                batches.load(network, part, next);
+                batches.load(s, network, part, next);
             }
             let back_now = back.map(|fresh| Backward { tile: &*tile, fresh, update: ends.then_some(update) });
             let distance = pass(s, network, buffers, back_now, part.is_some().then_some(&mut *next));
             if ends {
                 done += 1;
-                let mut lanes = [0.0; LANES];
-                s.store_d(distance, &mut lanes);
-                let squared_distance = fold(lanes);
-                let left = squared_distance.is_nan() || squared_distance >= bound;
-                if left || done == steps {
-                    return Walked { steps: done, squared_distance, left };
+                let went = Went::to::<S, N>(s, done, distance, bound, batches.chains());
+                if went.left != 0 || done == steps {
+                    batches.end(done < steps, went.left);
+                    return went;
                 }
             }
             back = Some(ends || back.is_none());

@@ -1,5 +1,6 @@
 //! Chains against the scalar reference, and against their own promises.
 
+mod four;
 mod promises;
 mod reference;
 

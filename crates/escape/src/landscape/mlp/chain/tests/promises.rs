@@ -30,7 +30,7 @@ fn walk(network: &Network, isa: Isa, batch_size: usize, steps: u64, cut: u64) ->
 
 fn check_padding(chain: &Chain<'_>) {
     let Shape { hidden, classes, .. } = chain.network.shape();
-    let layout = chain.network.layout;
+    let layout = chain.network.alone.layout;
     let rest = (hidden - 1) % LANES + 1;
     let narrow = layout.width(layout.strips() - 1);
     let last = chain.buffers.z[layout.groups * layout.rows() - narrow * layout.rows()..].chunks_exact(narrow);
