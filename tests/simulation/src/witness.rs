@@ -62,6 +62,7 @@ struct Connection {
     heard: Duration,
     offered: Vec<Vec<u8>>,
     leases: BTreeMap<u64, (CellKey, Ranges)>,
+    has_left: bool,
 }
 
 /// What was heard.
@@ -238,7 +239,7 @@ impl Memory {
                     ranges(&returned.trials).iter().for_each(|range| left.remove(range.clone()));
                 }
             }
-            worker_message::Kind::Goodbye(_) => connection.leases.clear(),
+            worker_message::Kind::Goodbye(_) => (connection.has_left, connection.leases) = (true, BTreeMap::new()),
             _ => {}
         }
         for trial in rows {
@@ -304,7 +305,8 @@ impl Memory {
                 self.story.broken.push(format!("at {now:?} {trial} is leased, which worker {holder:x?} holds"));
             }
         }
-        if let Some(connection) = self.connections.get_mut(&number) {
+        // What is leased to one that says goodbye meanwhile is leased to nobody.
+        if let Some(connection) = self.connections.get_mut(&number).filter(|connection| !connection.has_left) {
             connection.leases.insert(lease, (cell, trials));
         }
     }

@@ -433,7 +433,8 @@ impl Machine {
             state.returned.insert(lease);
         }
         self.reopen(cell, &open);
-        // Those who wait first, or the giver would have it back at once.
+        // Those who wait first, or the giver, who may be hungry itself, would have it back at once.
+        self.hungry.remove(&worker);
         self.fill_hungry(effects);
         self.fill(worker, effects);
     }

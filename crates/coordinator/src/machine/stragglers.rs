@@ -33,7 +33,7 @@ impl Machine {
         let state = self.workers.get_mut(&worker).and_then(|state| state.lease_mut(lease));
         let Some(state) = state else { return };
         state.recalls += 1;
-        let most = state.missing_count().div_ceil(2);
+        let most = half(state);
         effects.push(Effect::Recall { worker, lease, most, begun: false });
     }
 
@@ -52,6 +52,8 @@ impl Machine {
     fn most_to_give(&mut self, idle: WorkerId) -> Option<(WorkerId, LeaseId)> {
         // Where there are very many, a sample will do: the next one begins where this one ends.
         let (from, mut seen) = (self.sampled, 0);
+        let tuning = self.tuning;
+        let (left, threads) = self.workers.get(&idle).map(|asker| (asker.load(tuning).seconds, asker.threads))?;
         let mut best: Option<(f64, WorkerId, LeaseId)> = None;
         for (&id, worker) in self.workers.range(from..).chain(self.workers.range(..from)) {
             if seen >= SAMPLE {
@@ -60,11 +62,17 @@ impl Machine {
             }
             // One that has nothing is looked at as well.
             seen += worker.leases().len().max(1);
-            if id == idle {
+            // One that is about to go gives back what it holds by itself.
+            if id == idle || worker.leaving {
                 continue;
             }
+            let theirs = worker.load(tuning).seconds;
             for (place, (lease, state)) in worker.leases().enumerate() {
                 if state.is_recalled() || state.all_begun {
+                    continue;
+                }
+                // Or it would ask for them back at once.
+                if theirs <= left + state.seconds(half(state), threads, tuning) {
                     continue;
                 }
                 let worth = self.spare(worker, state, place == 0);
@@ -103,7 +111,7 @@ impl Machine {
                 takers -= 1;
                 state.recalls += 1;
                 state.patience = 2 * at.saturating_sub(state.given);
-                let most = state.missing_count().div_ceil(2);
+                let most = half(state);
                 effects.push(Effect::Recall { worker: id, lease, most, begun: true });
             }
         }
@@ -118,6 +126,11 @@ impl Machine {
     fn expected_cost(&self, cell: &CellState) -> f64 {
         cell.cost().unwrap_or(0.1 * self.tuning.window.as_secs_f64())
     }
+}
+
+/// What is asked for of a lease at a time.
+fn half(lease: &LeaseState) -> u64 {
+    lease.missing_count().div_ceil(2)
 }
 
 /// Whether a lease of a worker of so many threads has taken far longer than it should.

@@ -104,6 +104,13 @@ impl LeaseState {
         self.recalls > 0
     }
 
+    /// Wall time that so many of its trials take so many threads.
+    pub(super) fn seconds(&self, trials: u64, threads: u32, tuning: Tuning) -> f64 {
+        // A cell of unknown cost is taken to fill a tenth of the window with each trial of a thread.
+        let unknown = || 0.1 * tuning.window.as_secs_f64() / self.lanes as f64;
+        trials as f64 * self.cost.unwrap_or_else(unknown) / f64::from(threads)
+    }
+
     pub(super) fn missing(&self) -> &Ranges {
         &self.missing
     }
@@ -220,11 +227,8 @@ pub(super) struct Load {
 impl Load {
     /// Adds a lease of a worker of so many threads.
     pub(super) fn add(&mut self, lease: &LeaseState, threads: u32, tuning: Tuning) {
-        let (trials, lanes, threads) = (lease.missing_count as f64, lease.lanes as f64, f64::from(threads));
-        self.lanes += trials / lanes / threads;
-        // A cell of unknown cost is taken to fill a tenth of the window with each trial of a thread.
-        let unknown = || 0.1 * tuning.window.as_secs_f64() / lanes;
-        self.seconds += trials * lease.cost.unwrap_or_else(unknown) / threads;
+        self.lanes += lease.missing_count as f64 / lease.lanes as f64 / f64::from(threads);
+        self.seconds += lease.seconds(lease.missing_count, threads, tuning);
     }
 
     /// Whether it keeps all threads busy until the next lease can come: enough to fill all lanes of each and one to

@@ -83,6 +83,9 @@ impl Desk {
     }
 
     fn recall(&mut self, recall: Recall) {
+        if self.has_said_goodbye() {
+            return;
+        }
         let Recall { lease, most, begun } = recall;
         let Some(holding) = self.holdings.numbered(lease) else {
             // It is done; what said so and this crossed on the way.

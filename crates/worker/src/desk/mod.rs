@@ -146,8 +146,10 @@ impl Desk {
                         continue;
                     }
                     let id = ended.tenure.id;
-                    let stream = self.holdings.number(id).map(|_| self.stream);
                     let trials: Ranges = runs(ended.rows.iter().map(|row| row.record.trial)).collect();
+                    // What the lease lost while it was in hand is not of the lease on this stream: it takes the grant.
+                    let is_its_own = self.holdings.left_of(id, &trials) == trials;
+                    let stream = self.holdings.number(id).filter(|_| is_its_own).map(|_| self.stream);
                     self.outbox.add(ended.rows, &ended.tenure.grant, stream);
                     for (other, again) in self.holdings.superfluous(id, ended.tenure.cell, &trials) {
                         self.pool.give_up(other, &again);

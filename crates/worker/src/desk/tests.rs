@@ -149,11 +149,16 @@ fn what_ends_while_there_is_no_stream_comes_with_its_grant() {
     assert_eq!(results.grants, ["grant 1"]);
     let adopted = Adopted { leases: vec![AdoptedLease { held: 0, lease: 8, trials: trials(0, 2) }] };
     rig.hear(coordinator::Kind::Adopted(adopted)).expect("as it was offered");
+    // That trial is somebody else's by now: it is none of the lease of this stream, while that goes on.
+    rig.ended(&tenure, [2]);
+    rig.desk.seal().expect("sealed");
+    let [Kind::Results(results)] = &rig.said()[..] else { panic!("rows") };
+    assert_eq!(results.grants, ["grant 1"]);
     rig.ended(&tenure, [1]);
     rig.desk.seal().expect("sealed");
     let [Kind::Results(results), Kind::LeaseDone(done)] = &rig.said()[..] else { panic!("rows, then done") };
     assert_eq!((results.grants.len(), done.lease), (0, 8));
-    // That trial was somebody else's by then.
+    // Nor when that is done.
     rig.ended(&tenure, [2]);
     rig.desk.seal().expect("sealed");
     let [Kind::Results(results)] = &rig.said()[..] else { panic!("rows") };
