@@ -173,7 +173,7 @@ async fn fail_at_everything(url: String) -> Reason {
     say(Said::Hello(hello)).await;
     let mut heard = client.attach(ReceiverStream::new(said)).await.expect("it answers").into_inner();
     while let Some(message) = heard.message().await.expect("the stream is whole") {
-        for kind in message.parts().into_iter().filter_map(|part| part.kind) {
+        for kind in message.kinds() {
             match kind {
                 Heard::Welcome(_) => say(Said::Ready(Ready::default())).await,
                 Heard::Lease(lease) => {

@@ -80,16 +80,16 @@ impl Conversation {
     async fn hear(&mut self, message: WorkerMessage) -> Result<(), Parting> {
         self.pass_on(Said::Heard { worker: self.worker, at: Instant::now() }).await?;
         let mut done = Vec::new();
-        for part in message.parts() {
-            if let Some(Kind::LeaseDone(lease)) = part.kind {
+        for kind in message.kinds() {
+            if let Kind::LeaseDone(lease) = kind {
                 done.push((LeaseId(lease.lease), Duration::from_nanos(lease.busy_nanos)));
                 continue;
             }
             self.pass_on_done(&mut done).await?;
-            let said = match part.kind {
-                Some(Kind::Goodbye(_)) => return Err(Parting::Goodbye),
-                Some(Kind::Results(results)) => self.results(results).await.map(Some),
-                Some(Kind::Checkpoints(checkpoints)) => self.checkpoints(checkpoints).await,
+            let said = match kind {
+                Kind::Goodbye(_) => return Err(Parting::Goodbye),
+                Kind::Results(results) => self.results(results).await.map(Some),
+                Kind::Checkpoints(checkpoints) => self.checkpoints(checkpoints).await,
                 other => self.read(other),
             };
             if let Some(said) = said.map_err(Parting::Wrong)? {
@@ -111,25 +111,25 @@ impl Conversation {
     }
 
     /// The messages that are no more than what stands in them.
-    fn read(&mut self, kind: Option<Kind>) -> Result<Option<Said>, String> {
+    fn read(&mut self, kind: Kind) -> Result<Option<Said>, String> {
         let worker = self.worker;
         Ok(match kind {
-            Some(Kind::Hello(_)) => return Err("a second Hello".to_owned()),
-            Some(Kind::Batch(_)) => return Err("a batch within a batch".to_owned()),
-            Some(Kind::Ready(_)) if self.is_ready => return Err("a second Ready".to_owned()),
-            Some(Kind::Ready(message)) => {
+            Kind::Hello(_) => return Err("a second Hello".to_owned()),
+            Kind::Batch(_) => return Err("a batch within a batch".to_owned()),
+            Kind::Ready(_) if self.is_ready => return Err("a second Ready".to_owned()),
+            Kind::Ready(message) => {
                 self.is_ready = true;
                 Some(self.ready(message)?)
             }
-            Some(Kind::Returned(returned)) => {
+            Kind::Returned(returned) => {
                 let trials = ranges(&returned.trials)?;
                 Some(Said::Returned { worker, lease: LeaseId(returned.lease), trials })
             }
-            Some(Kind::Failed(failed)) => {
+            Kind::Failed(failed) => {
                 let detail = printable(&failed.detail);
                 Some(Said::Failed { worker, lease: LeaseId(failed.lease), detail })
             }
-            // A heartbeat, or a kind of a later release, which says nothing to this one.
+            // A heartbeat.
             _ => None,
         })
     }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use taugrid_results::{CellKey, CellTable, Checkpoints, Coverage, Outcome, PartInfo, Ranges, Row};
-use taugrid_wire::v1::{self, Trials, coordinator_message::Kind, farewell::Reason, status_reply::State};
+use taugrid_wire::rows::pieces;
+use taugrid_wire::v1::{self, coordinator_message::Kind, farewell::Reason, status_reply::State};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -464,9 +465,4 @@ impl Dispatcher {
             quarantine: quarantine.collect(),
         }
     }
-}
-
-/// A set of trials as it goes over the wire.
-fn pieces(trials: &Ranges) -> Vec<Trials> {
-    trials.iter().map(|range| Trials { first: range.start, count: range.end - range.start }).collect()
 }

@@ -49,28 +49,27 @@ struct Waiting {
 impl Waiting {
     /// What waits, as much as goes into one message; or what comes next, if nothing does.
     async fn next(&mut self) -> Option<CoordinatorMessage> {
-        let mut gathering = Gathering::default();
         loop {
-            match self.taken.pop_front() {
-                Some(Item::Message(kind)) => gathering.push(CoordinatorMessage { kind: Some(*kind) }),
-                Some(Item::Checkpoints(cell, trials)) => {
-                    let kind = load(Arc::clone(&self.checkpoints), cell, trials).await;
-                    kind.into_iter().for_each(|kind| gathering.push(CoordinatorMessage { kind: Some(kind) }));
+            if self.taken.is_empty() {
+                let mut taken = Vec::new();
+                if self.items.recv_many(&mut taken, LINE).await == 0 {
+                    return None;
                 }
-                None => {
-                    if let Some(message) = gathering.finish() {
-                        return Some(message);
-                    }
-                    gathering = Gathering::default();
-                    let mut taken = Vec::new();
-                    if self.items.recv_many(&mut taken, LINE).await == 0 {
-                        return None;
-                    }
-                    self.taken = taken.into();
-                }
+                self.taken = taken.into();
             }
-            if gathering.is_full() {
-                return gathering.finish();
+            let mut gathering = Gathering::default();
+            while !gathering.is_full()
+                && let Some(item) = self.taken.pop_front()
+            {
+                let kind = match item {
+                    Item::Message(kind) => Some(*kind),
+                    Item::Checkpoints(cell, trials) => load(Arc::clone(&self.checkpoints), cell, trials).await,
+                };
+                kind.into_iter().for_each(|kind| gathering.push(kind));
+            }
+            // Checkpoints that are gone are nothing to say.
+            if let Some(message) = gathering.finish() {
+                return Some(message);
             }
         }
     }

@@ -104,7 +104,7 @@ impl Suite<'_> {
     async fn small_cells(&mut self, workers: usize) -> Result<(), LoadError> {
         for (trials, [shards, cpu]) in SMALL_CELLS {
             (self.began)(&format!("a million cells of {trials} trials, {workers} workers"));
-            let manner = Manner::at_once(Duration::from_micros(10)).with_threads(16);
+            let manner = Manner { threads: 16, ..Manner::at_once(Duration::from_micros(10)) };
             let taken = self.flood(&small_cells(trials), workers, &manner).await?;
             self.add(shards, workers, taken.leases / taken.seconds, "1/s");
             self.add(cpu, workers, 1e6 * taken.cpu / taken.leases.max(1.0), "µs");

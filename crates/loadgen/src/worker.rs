@@ -48,11 +48,6 @@ impl Manner {
         Self { threads: 1, claimed, pace: Duration::ZERO, at_first: 0, gives_back: true, first_identity: 1 }
     }
 
-    /// As [`Self::at_once`], with so many threads.
-    pub(crate) fn with_threads(self, threads: u32) -> Self {
-        Self { threads, ..self }
-    }
-
     /// Ends a lease every `pace`.
     pub(crate) fn paced(pace: Duration, claimed: Duration) -> Self {
         Self { pace, at_first: 8, ..Self::at_once(claimed) }
@@ -123,7 +118,7 @@ impl Worker {
                 }
                 message = stream.incoming.message() => {
                     let Some(message) = message.map_err(broken)? else { return Ok(()) };
-                    for kind in message.parts().into_iter().filter_map(|part| part.kind) {
+                    for kind in message.kinds() {
                         match kind {
                             coordinator_message::Kind::Farewell(_) => return Ok(()),
                             coordinator_message::Kind::Lease(lease) => self.begin(&mut desk, lease),
@@ -223,7 +218,7 @@ impl Stream {
     async fn say(&self, kinds: impl IntoIterator<Item = Kind>) -> Result<(), LoadError> {
         let mut gathering = Gathering::default();
         for kind in kinds {
-            gathering.push(message(kind));
+            gathering.push(kind);
             if gathering.is_full() {
                 self.send(std::mem::take(&mut gathering)).await?;
             }

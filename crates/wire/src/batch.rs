@@ -12,35 +12,58 @@ use crate::v1::{
 
 /// A message that can be a batch of others.
 pub trait Batched: Message + Sized {
+    /// What a message says.
+    type Kind;
+
+    /// The message that says this.
+    fn of(kind: Self::Kind) -> Self;
+
     /// One message that means what `messages` mean one after another.
     fn batch(messages: Vec<Self>) -> Self;
 
-    /// The messages of a batch, in their order; of what is none, itself. One of them may be a batch, which nobody sends.
-    fn parts(self) -> VecDeque<Self>;
+    /// What the messages of a batch say, in their order; of what is none, itself. A kind of a later release is not among
+    /// them: it says nothing to this one. One of them may be a batch, which nobody sends.
+    fn kinds(self) -> VecDeque<Self::Kind>;
 }
 
 impl Batched for WorkerMessage {
-    fn batch(messages: Vec<Self>) -> Self {
-        Self { kind: Some(worker_message::Kind::Batch(WorkerBatch { messages })) }
+    type Kind = worker_message::Kind;
+
+    fn of(kind: Self::Kind) -> Self {
+        Self { kind: Some(kind) }
     }
 
-    fn parts(self) -> VecDeque<Self> {
+    fn batch(messages: Vec<Self>) -> Self {
+        Self::of(worker_message::Kind::Batch(WorkerBatch { messages }))
+    }
+
+    fn kinds(self) -> VecDeque<Self::Kind> {
         match self.kind {
-            Some(worker_message::Kind::Batch(batch)) => batch.messages.into(),
-            kind => [Self { kind }].into(),
+            Some(worker_message::Kind::Batch(batch)) => {
+                batch.messages.into_iter().filter_map(|part| part.kind).collect()
+            }
+            kind => kind.into_iter().collect(),
         }
     }
 }
 
 impl Batched for CoordinatorMessage {
-    fn batch(messages: Vec<Self>) -> Self {
-        Self { kind: Some(coordinator_message::Kind::Batch(CoordinatorBatch { messages })) }
+    type Kind = coordinator_message::Kind;
+
+    fn of(kind: Self::Kind) -> Self {
+        Self { kind: Some(kind) }
     }
 
-    fn parts(self) -> VecDeque<Self> {
+    fn batch(messages: Vec<Self>) -> Self {
+        Self::of(coordinator_message::Kind::Batch(CoordinatorBatch { messages }))
+    }
+
+    fn kinds(self) -> VecDeque<Self::Kind> {
         match self.kind {
-            Some(coordinator_message::Kind::Batch(batch)) => batch.messages.into(),
-            kind => [Self { kind }].into(),
+            Some(coordinator_message::Kind::Batch(batch)) => {
+                batch.messages.into_iter().filter_map(|part| part.kind).collect()
+            }
+            kind => kind.into_iter().collect(),
         }
     }
 }
@@ -59,8 +82,9 @@ impl<M> Default for Gathering<M> {
 }
 
 impl<M: Batched> Gathering<M> {
-    /// Adds one.
-    pub fn push(&mut self, message: M) {
+    /// Adds one that says this.
+    pub fn push(&mut self, kind: M::Kind) {
+        let message = M::of(kind);
         self.bytes += message.encoded_len();
         self.messages.push(message);
     }
@@ -82,35 +106,35 @@ mod tests {
     use crate::MAX_MESSAGE_BYTES;
     use crate::v1::{Ack, Checkpoints};
 
-    fn ack(sequence: u64) -> CoordinatorMessage {
-        CoordinatorMessage { kind: Some(coordinator_message::Kind::Ack(Ack { sequence })) }
+    fn ack(sequence: u64) -> coordinator_message::Kind {
+        coordinator_message::Kind::Ack(Ack { sequence })
     }
 
     #[test]
     fn what_is_gathered_comes_apart_in_its_order() {
-        let mut gathering = Gathering::default();
+        let mut gathering = Gathering::<CoordinatorMessage>::default();
         assert_eq!(Gathering::<CoordinatorMessage>::default().finish(), None);
-        (0..5).map(ack).for_each(|message| gathering.push(message));
+        (0..5).map(ack).for_each(|kind| gathering.push(kind));
         let one = gathering.finish().expect("there are some");
-        let back = CoordinatorMessage::decode(&*one.encode_to_vec()).expect("our own").parts();
+        let back = CoordinatorMessage::decode(&*one.encode_to_vec()).expect("our own").kinds();
         assert_eq!(back, (0..5).map(ack).collect::<Vec<_>>());
     }
 
     #[test]
     fn one_alone_is_no_batch() {
-        let mut gathering = Gathering::default();
+        let mut gathering = Gathering::<CoordinatorMessage>::default();
         gathering.push(ack(7));
-        assert_eq!(gathering.finish(), Some(ack(7)));
-        assert_eq!(ack(7).parts(), [ack(7)]);
+        assert_eq!(gathering.finish(), Some(CoordinatorMessage::of(ack(7))));
+        assert_eq!(CoordinatorMessage::of(ack(7)).kinds(), [ack(7)]);
     }
 
     #[test]
     fn the_largest_messages_fit_however_they_are_gathered() {
         let of = |bytes| {
             let batch = vec![0; bytes].into();
-            CoordinatorMessage { kind: Some(coordinator_message::Kind::Checkpoints(Checkpoints { batch })) }
+            coordinator_message::Kind::Checkpoints(Checkpoints { batch })
         };
-        let mut gathering = Gathering::default();
+        let mut gathering = Gathering::<CoordinatorMessage>::default();
         while !gathering.is_full() {
             gathering.push(of(if gathering.bytes < BATCH_BYTES - 1000 { 500 } else { crate::MAX_SINGLE_BYTES - 64 }));
         }

@@ -1,7 +1,7 @@
 //! Rows as they go over the wire: by cells and columns, so that a row takes some twenty bytes, and a message of a few rows
 //! hardly more.
 
-use taugrid_results::{CellTable, Outcome, Row, TrialRecord};
+use taugrid_results::{CellTable, Outcome, Ranges, Row, TrialRecord};
 use taugrid_sweep::CellKey;
 
 use crate::v1::{self, CellRows, Trials};
@@ -62,6 +62,11 @@ fn of_cell(cell: CellKey, rows: &[Row]) -> CellRows {
     }
 }
 
+/// A set of trials as it goes over the wire.
+pub fn pieces(trials: &Ranges) -> Vec<Trials> {
+    trials.iter().map(|range| Trials { first: range.start, count: range.end - range.start }).collect()
+}
+
 /// The rows of a message that anyone may have sent.
 ///
 /// # Errors
@@ -91,18 +96,15 @@ fn take(of_cell: &CellRows, cells: &CellTable, rows: &mut Vec<Row>) -> Result<()
         }
     }
     let mut index = 0;
-    for piece in &of_cell.trials {
-        for trial in (piece.first..=u64::MAX).zip(0..piece.count).map(|(trial, _)| trial) {
+    for &Trials { first, count } in &of_cell.trials {
+        let beyond =
+            || RowsError::Value { cell, trial: first, column: "trial", found: format!("{count} from {first} on") };
+        for trial in first..first.checked_add(count).ok_or_else(beyond)? {
             rows.push(Row { cell, record: record(of_cell, cell, trial, index)? });
             index += 1;
         }
     }
-    // Of a piece that reaches beyond all numbers some are missing.
-    if index as u64 == trials {
-        Ok(())
-    } else {
-        Err(RowsError::Column { cell, trials: index as u64, column: "steps", values: of_cell.steps.len() })
-    }
+    Ok(())
 }
 
 fn record(of_cell: &CellRows, cell: CellKey, trial: u64, index: usize) -> Result<TrialRecord, RowsError> {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use taugrid_results::{CellKey, Ranges};
 use taugrid_wire::MOST_LEASES;
+use taugrid_wire::rows::pieces;
 use taugrid_wire::v1::{Adopted, Failed, Held, LeaseDone, Trials};
 
 /// A lease within this process. Its number on the wire changes from stream to stream; this one does not.
@@ -206,7 +207,7 @@ impl Holdings {
     /// What is held, for [`Ready`](taugrid_wire::v1::Ready).
     pub(crate) fn offer(&mut self) -> Vec<Held> {
         let offered: Vec<_> = self.held.iter().map(|(id, held)| (*id, held.left.clone())).collect();
-        let said = self.held.values().map(|held| Held { grant: held.tenure.grant.clone(), left: to_wire(&held.left) });
+        let said = self.held.values().map(|held| Held { grant: held.tenure.grant.clone(), left: pieces(&held.left) });
         let said = said.collect();
         self.offered = (!offered.is_empty()).then_some(offered);
         said
@@ -288,11 +289,6 @@ pub(crate) fn minus(from: &Ranges, what: &Ranges) -> Ranges {
 /// How many trials.
 pub(crate) fn count(trials: &Ranges) -> u64 {
     trials.iter().map(|range| range.end - range.start).sum()
-}
-
-/// Ranges as they stand in messages.
-pub(crate) fn to_wire(trials: &Ranges) -> Vec<Trials> {
-    trials.iter().map(|range| Trials { first: range.start, count: range.end - range.start }).collect()
 }
 
 /// Ranges off the wire.

@@ -199,7 +199,7 @@ async fn converse(
                 }
             }
             () = gathered => {
-                desk.seal()?;
+                desk.seal();
             }
         }
         // What one turn has gathered waits for the next ones, for as long as that is.

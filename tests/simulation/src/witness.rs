@@ -180,7 +180,7 @@ fn now() -> Duration {
 
 impl Memory {
     fn worker_says(&mut self, identity: u64, message: WorkerMessage) {
-        message.parts().into_iter().filter_map(|part| part.kind).for_each(|kind| self.worker_says_part(identity, kind));
+        message.kinds().into_iter().for_each(|kind| self.worker_says_part(identity, kind));
     }
 
     fn worker_says_part(&mut self, identity: u64, kind: worker_message::Kind) {
@@ -209,11 +209,7 @@ impl Memory {
     }
 
     fn coordinator_hears(&mut self, number: u64, message: WorkerMessage) {
-        message
-            .parts()
-            .into_iter()
-            .filter_map(|part| part.kind)
-            .for_each(|kind| self.coordinator_hears_part(number, kind));
+        message.kinds().into_iter().for_each(|kind| self.coordinator_hears_part(number, kind));
     }
 
     fn coordinator_hears_part(&mut self, number: u64, kind: worker_message::Kind) {
@@ -248,11 +244,7 @@ impl Memory {
     }
 
     fn coordinator_says(&mut self, number: u64, message: CoordinatorMessage) {
-        message
-            .parts()
-            .into_iter()
-            .filter_map(|part| part.kind)
-            .for_each(|kind| self.coordinator_says_part(number, kind));
+        message.kinds().into_iter().for_each(|kind| self.coordinator_says_part(number, kind));
     }
 
     fn coordinator_says_part(&mut self, number: u64, kind: coordinator::Kind) {

@@ -26,10 +26,15 @@ const LATE_AT_LEAST: Duration = Duration::from_secs(2);
 impl Machine {
     /// Looks for trials that an idle worker could have of another's.
     pub(super) fn seek(&mut self, idle: WorkerId, effects: &mut Vec<Effect>) {
-        if self.cells.has_work() || self.paused || self.work_left(idle) > 0.25 * self.tuning.window.as_secs_f64() {
+        if self.cells.has_work() || self.paused {
             return;
         }
-        let Some((worker, lease)) = self.most_to_give(idle) else { return };
+        let Some(asker) = self.workers.get(&idle) else { return };
+        let (left, threads) = (asker.load(self.tuning).seconds, asker.threads);
+        if left > 0.25 * self.tuning.window.as_secs_f64() {
+            return;
+        }
+        let Some((worker, lease)) = self.most_to_give(idle, left, threads) else { return };
         let state = self.workers.get_mut(&worker).and_then(|state| state.lease_mut(lease));
         let Some(state) = state else { return };
         state.recalls += 1;
@@ -48,12 +53,12 @@ impl Machine {
         turn.into_iter().for_each(|worker| self.seek(worker, effects));
     }
 
-    /// The lease of another worker from which most can be had that is not begun.
-    fn most_to_give(&mut self, idle: WorkerId) -> Option<(WorkerId, LeaseId)> {
+    /// The lease of another worker from which most can be had that is not begun, for one of so many threads that has work
+    /// left for so many seconds.
+    fn most_to_give(&mut self, idle: WorkerId, left: f64, threads: u32) -> Option<(WorkerId, LeaseId)> {
         // Where there are very many, a sample will do: the next one begins where this one ends.
         let (from, mut seen) = (self.sampled, 0);
         let tuning = self.tuning;
-        let (left, threads) = self.workers.get(&idle).map(|asker| (asker.load(tuning).seconds, asker.threads))?;
         let mut best: Option<(f64, WorkerId, LeaseId)> = None;
         for (&id, worker) in self.workers.range(from..).chain(self.workers.range(..from)) {
             if seen >= SAMPLE {
@@ -94,7 +99,7 @@ impl Machine {
 
     /// Calls back half of what late leases hold, begun or not, as long as there are idle workers to take it.
     pub(super) fn call_back_late(&mut self, at: Moment, effects: &mut Vec<Effect>) {
-        let idle = |id: &&WorkerId| self.workers.get(id).is_some_and(|worker| !worker.has_leases());
+        let idle = |id: &&WorkerId| self.workers.get(id).is_some_and(|worker| worker.leases().len() == 0);
         let mut takers = self.hungry.iter().filter(idle).count();
         if takers == 0 || self.cells.has_work() || self.paused {
             return;
@@ -115,11 +120,6 @@ impl Machine {
                 effects.push(Effect::Recall { worker: id, lease, most, begun: true });
             }
         }
-    }
-
-    /// Wall time of what a worker holds.
-    fn work_left(&self, worker: WorkerId) -> f64 {
-        self.workers.get(&worker).map_or(f64::INFINITY, |state| state.load(self.tuning).seconds)
     }
 
     /// Thread time of a trial, or a guess where nothing is known: enough to be worth sharing.

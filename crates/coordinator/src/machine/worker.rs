@@ -1,6 +1,7 @@
 //! One worker, and the leases it holds.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use taugrid_results::{CellKey, Ranges};
@@ -146,7 +147,7 @@ impl WorkerState {
 
     /// Its leases of one cell.
     pub(super) fn leases_of(&self, cell: CellKey) -> impl Iterator<Item = (LeaseId, &LeaseState)> {
-        let ids = self.by_cell.range((cell, LeaseId(0))..=(cell, LeaseId(u64::MAX)));
+        let ids = self.by_cell.range(all_of(cell));
         ids.filter_map(|(_, id)| self.leases.get(id).map(|lease| (*id, lease)))
     }
 
@@ -158,10 +159,6 @@ impl WorkerState {
         self.leases.get_mut(&id)
     }
 
-    pub(super) fn has_leases(&self) -> bool {
-        !self.leases.is_empty()
-    }
-
     /// Gives it a lease.
     pub(super) fn give(&mut self, id: LeaseId, lease: LeaseState) {
         self.by_cell.insert((lease.cell, id));
@@ -170,11 +167,7 @@ impl WorkerState {
 
     /// Rows of these trials of a cell came.
     pub(super) fn receive(&mut self, cell: CellKey, trials: &Ranges) {
-        for (_, id) in self.by_cell.range((cell, LeaseId(0))..=(cell, LeaseId(u64::MAX))) {
-            if let Some(lease) = self.leases.get_mut(id) {
-                lease.receive(trials);
-            }
-        }
+        self.change_of(cell, |lease| lease.receive(trials));
     }
 
     /// All leases are over.
@@ -193,11 +186,12 @@ impl WorkerState {
 
     /// What a trial of a cell costs is known better now.
     pub(super) fn learn(&mut self, cell: CellKey, cost: Option<f64>) {
-        let ids = self.by_cell.range((cell, LeaseId(0))..=(cell, LeaseId(u64::MAX)));
-        for (_, id) in ids {
-            if let Some(lease) = self.leases.get_mut(id) {
-                lease.cost = cost;
-            }
+        self.change_of(cell, |lease| lease.cost = cost);
+    }
+
+    fn change_of(&mut self, cell: CellKey, change: impl Fn(&mut LeaseState)) {
+        for (_, id) in self.by_cell.range(all_of(cell)) {
+            self.leases.get_mut(id).into_iter().for_each(&change);
         }
     }
 
@@ -213,6 +207,11 @@ impl WorkerState {
         self.leases.values().for_each(|lease| load.add(lease, self.threads, tuning));
         load
     }
+}
+
+/// Where the leases of a cell are.
+fn all_of(cell: CellKey) -> RangeInclusive<(CellKey, LeaseId)> {
+    (cell, LeaseId(0))..=(cell, LeaseId(u64::MAX))
 }
 
 /// How much work a worker holds.

@@ -2,6 +2,7 @@
 
 use taugrid_results::decode_checkpoints;
 use taugrid_wire::batch::Batched;
+use taugrid_wire::rows::pieces;
 use taugrid_wire::v1::{
     Adopted, Checkpoints, CoordinatorMessage, Farewell, Lease, Recall, Returned, coordinator_message::Kind,
     worker_message,
@@ -10,14 +11,12 @@ use tracing::debug;
 
 use super::Desk;
 use crate::error::WorkerError;
-use crate::holdings::to_wire;
 use crate::pool::{Ticket, Work};
 
 impl Desk {
     /// Takes in a message; a farewell is for the caller, and what comes after it is for nobody.
     pub(crate) fn hear(&mut self, message: CoordinatorMessage) -> Result<Option<Farewell>, WorkerError> {
-        // One without a kind is of a later release, and says nothing to this one.
-        for kind in message.parts().into_iter().filter_map(|part| part.kind) {
+        for kind in message.kinds() {
             if let Some(farewell) = self.hear_part(kind)? {
                 return Ok(Some(farewell));
             }
@@ -100,7 +99,7 @@ impl Desk {
             self.recalls.insert(ticket, recall);
         } else {
             let done = self.holdings.forgo(tenure, &recalled.dropped);
-            let trials = to_wire(&recalled.dropped);
+            let trials = pieces(&recalled.dropped);
             self.line.say(worker_message::Kind::Returned(Returned { lease, trials }));
             self.after_rows.extend(done.map(worker_message::Kind::LeaseDone));
         }

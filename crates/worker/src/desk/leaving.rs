@@ -4,12 +4,13 @@ use std::io;
 
 use prost::Message;
 use taugrid_results::{TrialCheckpoint, encode_checkpoints};
+use taugrid_wire::rows::pieces;
 use taugrid_wire::v1::{Goodbye, Held, Ready, Returned, worker_message::Kind};
 use tracing::{info, warn};
 
 use super::Desk;
 use crate::error::WorkerError;
-use crate::holdings::{TenureId, to_wire};
+use crate::holdings::TenureId;
 use crate::spill;
 
 /// How far a worker is with leaving.
@@ -83,7 +84,7 @@ impl Desk {
     /// Hands back what is held and says goodbye, as soon as nothing moves any more and all that is held has a number.
     pub(super) fn leave_if_ready(&mut self) -> Result<(), WorkerError> {
         if self.leaving == Leaving::Quiet && self.is_open && !self.holdings.awaits_adoption() {
-            self.seal()?;
+            self.seal();
             let held: Vec<_> = self.holdings.all().map(|holding| holding.tenure.id).collect();
             held.into_iter().for_each(|id| self.hand_back(id));
             self.line.say(Kind::Goodbye(Goodbye { reason: "asked to stop".to_owned() }));
@@ -106,7 +107,7 @@ impl Desk {
     /// Shows where the trials of a lease are, and gives it back. They stay on the shelf: the stream may break yet.
     fn hand_back(&mut self, id: TenureId) {
         let Some(holding) = self.holdings.all().find(|holding| holding.tenure.id == id) else { return };
-        let (cell, trials) = (holding.tenure.cell, to_wire(&holding.left));
+        let (cell, trials) = (holding.tenure.cell, pieces(&holding.left));
         let Some(lease) = holding.lease else { return };
         let theirs = self.shelf.values().filter(|one| one.cell == cell && holding.left.contains(&one.trial));
         self.line.show(theirs.cloned());
@@ -136,7 +137,8 @@ impl Desk {
         if !self.outbox.spill().keeps() || !self.has_something_to_leave() {
             return;
         }
-        match self.seal().and_then(|()| self.write_all().map_err(WorkerError::Spill)) {
+        self.seal();
+        match self.write_all().map_err(WorkerError::Spill) {
             Ok(()) => info!("what is not handed over is kept for the next worker"),
             Err(error) => warn!("what is not handed over cannot be kept for the next worker: {error}"),
         }
@@ -158,7 +160,7 @@ impl Desk {
                 continue;
             }
             number += 1;
-            let held = Held { grant: holding.tenure.grant.clone(), left: to_wire(&holding.left) };
+            let held = Held { grant: holding.tenure.grant.clone(), left: pieces(&holding.left) };
             let ready = Ready { held: vec![held] }.encode_to_vec();
             let spill = self.outbox.spill();
             spill.write(&sweep, &format!("{number:012}.checkpoints"), &encode_checkpoints(&theirs), true)?;

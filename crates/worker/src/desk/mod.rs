@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use taugrid_results::{CellKey, Ranges, TrialCheckpoint};
 use taugrid_wire::batch::Gathering;
+use taugrid_wire::rows::pieces;
 use taugrid_wire::v1::{Results, Returned, WorkerMessage, worker_message::Kind};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -28,7 +29,7 @@ use self::arriving::Arriving;
 use self::leaving::Leaving;
 use crate::error::WorkerError;
 use crate::feed::Showing;
-use crate::holdings::{Holdings, TenureId, runs, to_wire};
+use crate::holdings::{Holdings, TenureId, runs};
 use crate::line::{Item, Line};
 use crate::options::Options;
 use crate::outbox::Outbox;
@@ -199,7 +200,7 @@ impl Desk {
         let done = self.holdings.forgo(tenure, &returned);
         if is_asked_for {
             self.line.show(checkpoints);
-            self.line.say(Kind::Returned(Returned { lease, trials: to_wire(&returned) }));
+            self.line.say(Kind::Returned(Returned { lease, trials: pieces(&returned) }));
             self.after_rows.extend(done.map(Kind::LeaseDone));
         }
     }
@@ -210,7 +211,7 @@ impl Desk {
     }
 
     /// Puts the rows that wait into the line, and behind them what is to be said after them.
-    pub(crate) fn seal(&mut self) -> Result<(), WorkerError> {
+    pub(crate) fn seal(&mut self) {
         while self.outbox.is_waiting() {
             self.seal_one();
         }
@@ -218,7 +219,6 @@ impl Desk {
         if self.is_open {
             words.into_iter().for_each(|word| self.line.say(word));
         }
-        Ok(())
     }
 
     fn seal_one(&mut self) {
@@ -256,9 +256,7 @@ impl Desk {
                 }
                 Item::RowsAgain(sequence) => self.outbox.read(sequence).map_err(WorkerError::Spill)?.map(Kind::Results),
             };
-            if kind.is_some() {
-                gathering.push(WorkerMessage { kind });
-            }
+            kind.into_iter().for_each(|kind| gathering.push(kind));
         }
         Ok(gathering.finish())
     }

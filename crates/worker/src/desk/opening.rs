@@ -83,7 +83,7 @@ impl Desk {
 
     /// The coordinator has said welcome: rows that are not acknowledged, and then what is held, are put into the line.
     pub(crate) fn open(&mut self) -> Result<(), WorkerError> {
-        self.seal()?;
+        self.seal();
         self.is_open = true;
         self.line.extend(self.outbox.unacknowledged().into_iter().map(Item::RowsAgain));
         // A worker that leaves and holds no lease has nothing to wait for.

@@ -94,7 +94,7 @@ impl Rig {
     /// All that is to be said now.
     fn said(&mut self) -> Vec<Kind> {
         let message = || self.desk.next_message().expect("readable");
-        std::iter::from_fn(message).flat_map(Batched::parts).filter_map(|part| part.kind).collect()
+        std::iter::from_fn(message).flat_map(Batched::kinds).collect()
     }
 
     fn reopen(&mut self) -> Vec<Kind> {
@@ -117,7 +117,7 @@ fn rows_come_before_their_lease_is_done_and_need_no_grant_on_its_stream() {
     let tenure = rig.lease(1, 0..2).expect("sound");
     rig.ended(&tenure, 0..2);
     assert!(rig.desk.is_gathering() && rig.said().is_empty(), "they wait for others");
-    rig.desk.seal().expect("sealed");
+    rig.desk.seal();
     let [Kind::Results(results), Kind::LeaseDone(done)] = &rig.said()[..] else { panic!("rows, then done") };
     assert_eq!((results.sequence, results.grants.len()), (1, 0));
     assert_eq!(*done, LeaseDone { lease: 1, busy_nanos: 5 });
@@ -144,23 +144,23 @@ fn what_ends_while_there_is_no_stream_comes_with_its_grant() {
     assert_eq!(ready.held, [v1::Held { grant: "grant 1".into(), left: trials(0, 3) }]);
     // Before the answer comes it is no lease of this stream; after that it is.
     rig.ended(&tenure, [0]);
-    rig.desk.seal().expect("sealed");
+    rig.desk.seal();
     let [Kind::Results(results)] = &rig.said()[..] else { panic!("rows") };
     assert_eq!(results.grants, ["grant 1"]);
     let adopted = Adopted { leases: vec![AdoptedLease { held: 0, lease: 8, trials: trials(0, 2) }] };
     rig.hear(coordinator::Kind::Adopted(adopted)).expect("as it was offered");
     // That trial is somebody else's by now: it is none of the lease of this stream, while that goes on.
     rig.ended(&tenure, [2]);
-    rig.desk.seal().expect("sealed");
+    rig.desk.seal();
     let [Kind::Results(results)] = &rig.said()[..] else { panic!("rows") };
     assert_eq!(results.grants, ["grant 1"]);
     rig.ended(&tenure, [1]);
-    rig.desk.seal().expect("sealed");
+    rig.desk.seal();
     let [Kind::Results(results), Kind::LeaseDone(done)] = &rig.said()[..] else { panic!("rows, then done") };
     assert_eq!((results.grants.len(), done.lease), (0, 8));
     // Nor when that is done.
     rig.ended(&tenure, [2]);
-    rig.desk.seal().expect("sealed");
+    rig.desk.seal();
     let [Kind::Results(results)] = &rig.said()[..] else { panic!("rows") };
     assert_eq!(results.grants, ["grant 1"]);
 }
@@ -182,7 +182,7 @@ fn a_recall_is_answered_once_and_with_nothing_that_is_not_held() {
     rig.desk.take_in(Report::Failed { tenures: vec![tenure.id], detail: "boom".to_owned() }).expect("taken in");
     let released = Report::Released { ticket: Ticket(99), trials: one(0..1), checkpoints: Vec::new() };
     rig.desk.take_in(released).expect("taken in");
-    rig.desk.seal().expect("sealed");
+    rig.desk.seal();
     let failed = v1::Failed { lease: 1, detail: "boom".to_owned() };
     assert_eq!(rig.said(), [Kind::Returned(Returned { lease: 1, trials: Vec::new() }), Kind::Failed(failed)]);
 }
@@ -213,7 +213,7 @@ fn a_lease_whose_rest_is_recalled_is_done_after_its_rows() {
         .insert(Ticket(99), super::Recall { tenure: tenure.id, lease: 1, stream: rig.desk.stream, dropped: one(2..3) });
     let released = Report::Released { ticket: Ticket(99), trials: one(1..2), checkpoints: Vec::new() };
     rig.desk.take_in(released).expect("taken in");
-    rig.desk.seal().expect("sealed");
+    rig.desk.seal();
     let said = rig.said();
     let [Kind::Returned(returned), Kind::Results(_), Kind::LeaseDone(done)] = &said[..] else { panic!("{said:?}") };
     assert_eq!((&returned.trials, done.lease), (&trials(1, 2), 1));
@@ -250,7 +250,7 @@ fn what_cannot_be_is_refused_and_nothing_panics() {
     let empty = Lease { lease: 9, cell: Some(rig.cell.clone()), first_trial: 3, trials: 0, grant: Bytes::new() };
     rig.hear(coordinator::Kind::Lease(empty)).expect("fine");
     rig.hear(coordinator::Kind::Ack(Ack { sequence: 77 })).expect("fine");
-    rig.desk.seal().expect("sealed");
+    rig.desk.seal();
     assert_eq!(rig.said(), [Kind::LeaseDone(LeaseDone { lease: 9, busy_nanos: 0 })]);
 }
 

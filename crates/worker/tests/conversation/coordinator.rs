@@ -161,7 +161,7 @@ impl Coordinator {
 pub(crate) struct Stream {
     incoming: Streaming<WorkerMessage>,
     /// What has come and was not looked at.
-    parts: VecDeque<WorkerMessage>,
+    kinds: VecDeque<worker_message::Kind>,
     outgoing: mpsc::UnboundedSender<Result<CoordinatorMessage, Status>>,
 }
 
@@ -178,10 +178,10 @@ impl Stream {
     /// As [`Self::next`]; `None` at the end of the stream.
     pub(crate) async fn next_or_end(&mut self) -> Option<worker_message::Kind> {
         loop {
-            match self.parts.pop_front() {
-                None => self.parts = self.incoming.message().await.ok().flatten()?.parts(),
-                Some(WorkerMessage { kind: None | Some(worker_message::Kind::Heartbeat(_)) }) => {}
-                Some(WorkerMessage { kind }) => return kind,
+            match self.kinds.pop_front() {
+                None => self.kinds = self.incoming.message().await.ok().flatten()?.kinds(),
+                Some(worker_message::Kind::Heartbeat(_)) => {}
+                Some(kind) => return Some(kind),
             }
         }
     }
@@ -247,7 +247,7 @@ impl Dispatch for Desk {
 
     async fn attach(&self, request: Request<Streaming<WorkerMessage>>) -> Result<Response<Self::AttachStream>, Status> {
         let (outgoing, stream) = mpsc::unbounded_channel();
-        let stream_of_worker = Stream { incoming: request.into_inner(), parts: VecDeque::new(), outgoing };
+        let stream_of_worker = Stream { incoming: request.into_inner(), kinds: VecDeque::new(), outgoing };
         self.0.send(stream_of_worker).map_err(|_| Status::unavailable("the test is over"))?;
         Ok(Response::new(Box::pin(UnboundedReceiverStream::new(stream))))
     }
