@@ -9,7 +9,7 @@ use taugrid_results::{
 };
 use taugrid_wire::batch::Batched;
 use taugrid_wire::v1::{self, Trials, WorkerMessage, worker_message::Kind};
-use taugrid_wire::{MOST_LEASES, rows};
+use taugrid_wire::{MOST_LEASES, rows, trials};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_stream::{Stream, StreamExt};
@@ -231,19 +231,11 @@ impl Conversation {
 }
 
 /// Trials off the wire as a set.
-fn ranges(trials: &[Trials]) -> Result<Ranges, String> {
-    if trials.len() > MOST_PIECES {
-        return Err(format!("trials in {} pieces", trials.len()));
+fn ranges(pieces: &[Trials]) -> Result<Ranges, String> {
+    if pieces.len() > MOST_PIECES {
+        return Err(format!("trials in {} pieces", pieces.len()));
     }
-    let mut ranges = Ranges::new();
-    for piece in trials.iter().filter(|piece| piece.count > 0) {
-        let end = piece.first.checked_add(piece.count).ok_or("trials beyond all numbers")?;
-        if ranges.overlaps(&(piece.first..end)) {
-            return Err("trials named twice".to_owned());
-        }
-        ranges.insert(piece.first..end);
-    }
-    Ok(ranges)
+    trials::from_wire(pieces).map_err(|error| error.to_string())
 }
 
 /// What a worker says, fit to be shown.

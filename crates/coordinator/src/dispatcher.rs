@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use taugrid_results::{CellKey, CellTable, Checkpoints, Coverage, Outcome, PartInfo, Ranges, Row};
-use taugrid_wire::rows::pieces;
+use taugrid_wire::trials::to_wire;
 use taugrid_wire::v1::{self, coordinator_message::Kind, farewell::Reason, status_reply::State};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -312,7 +312,7 @@ impl Dispatcher {
                 let leases = leases.into_iter().map(|(held, lease, trials)| v1::AdoptedLease {
                     held: held as u32,
                     lease: lease.0,
-                    trials: pieces(&trials),
+                    trials: to_wire(&trials),
                 });
                 return self.say(worker, Kind::Adopted(v1::Adopted { leases: leases.collect() }));
             }

@@ -137,7 +137,7 @@ pub async fn serve(
     let (jobs, writer_line) = mpsc::unbounded_channel();
     let most_rows = u32::try_from(tuning.most_unwritten).unwrap_or(u32::MAX);
     // With the cells that the sweep had and has no more, whose rows a worker may still hold.
-    let table = Arc::new(dataset.cells().clone());
+    let table = Arc::clone(dataset.cells());
     let shared = Arc::new(Shared {
         cells: Arc::clone(&table),
         most_trials: directory.demand().most(),

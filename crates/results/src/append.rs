@@ -75,7 +75,7 @@ impl Dataset {
 
     /// `rows` without those that the dataset holds, which must be equal.
     fn drop_held(&self, rows: Vec<Row>) -> Result<Vec<Row>, DatasetError> {
-        let held = |row: &Row| self.coverage.get(&row.cell).is_some_and(|held| held.contains(&row.record.trial));
+        let held = |row: &Row| self.coverage.get(&row.cell).is_some_and(|held| held.contains(row.record.trial));
         let overlaps =
             runs(&rows).iter().any(|run| self.coverage.get(&run.cell).is_some_and(|h| h.overlaps(&run.trials)));
         if !overlaps {

@@ -20,8 +20,8 @@ use tracing::warn;
 
 pub use batch::{CheckpointBatchError, decode_checkpoints, encode_checkpoints};
 
-use crate::coverage::Ranges;
 use crate::error::DatasetError;
+use crate::ranges::Ranges;
 use crate::store::Store;
 
 const FOLDER: &str = "checkpoints";
@@ -143,7 +143,6 @@ impl Checkpoints {
             }
             let ended = trials
                 .iter()
-                .filter(|range| !range.is_empty())
                 .flat_map(|range| index.trials.range((cell, range.start)..(cell, range.end)).map(|(&key, _)| key));
             let ended: Vec<_> = ended.collect();
             ended.into_iter().filter_map(|key| index.remove(key)).collect()

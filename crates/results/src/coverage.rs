@@ -4,13 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::ops::Range;
 
-use rangemap::RangeSet;
 use taugrid_sweep::CellKey;
 
+use crate::ranges::Ranges;
 use crate::rows::Row;
-
-/// A set of trials of one cell.
-pub type Ranges = RangeSet<u64>;
 
 /// The trials that a set of rows, or of parts, holds. Cells without any are not in it.
 pub type Coverage = BTreeMap<CellKey, Ranges>;
@@ -26,7 +23,7 @@ pub fn coverage_of(rows: &[Row]) -> Coverage {
 
 /// How many trials a coverage holds.
 pub fn count(coverage: &Coverage) -> u64 {
-    coverage.values().flat_map(|ranges| ranges.iter()).map(|range| range.end - range.start).sum()
+    coverage.values().map(Ranges::count).sum()
 }
 
 /// A place in the order of the dataset: (cell, trial).
@@ -160,7 +157,7 @@ mod tests {
             let coverage = coverage_of(&rows);
             prop_assert_eq!(count(&coverage), rows.len() as u64);
             for row in &rows {
-                prop_assert!(coverage[&row.cell].contains(&row.record.trial));
+                prop_assert!(coverage[&row.cell].contains(row.record.trial));
             }
             let at = (cells(4)[cell].key, trial);
             let before = rows.iter().filter(|row| row.position() < at).count() as u64;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use taugrid_sweep::{Cell, CellKey, Demand, Physics};
 
 use crate::append::drop_repetitions;
-use crate::coverage::{Coverage, Position, Ranges, stretches};
+use crate::coverage::{Coverage, Position, stretches};
 use crate::error::DatasetError;
 use crate::journal::Listing;
 use crate::manifest::{MANIFEST, Manifest, SWEEP};
@@ -26,7 +26,7 @@ pub struct Dataset {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) manifest: Manifest,
     pub(crate) physics: Physics,
-    pub(crate) cells: CellTable,
+    pub(crate) cells: Arc<CellTable>,
     pub(crate) parts: Vec<Part>,
     pub(crate) coverage: Coverage,
     /// The number of the next part to be appended.
@@ -81,7 +81,7 @@ impl Dataset {
 
     pub(crate) fn without_parts(store: Arc<dyn Store>, manifest: Manifest) -> Result<Self, DatasetError> {
         let physics = manifest.read_physics()?;
-        let cells = manifest.read_cells(&physics)?;
+        let cells = Arc::new(manifest.read_cells(&physics)?);
         let (parts, coverage) = (Vec::new(), Coverage::new());
         Ok(Self { store, manifest, physics, cells, parts, coverage, next_number: 0, stale: true })
     }
@@ -175,7 +175,7 @@ impl Dataset {
     }
 
     /// All cells that it may hold rows of.
-    pub fn cells(&self) -> &CellTable {
+    pub fn cells(&self) -> &Arc<CellTable> {
         &self.cells
     }
 
@@ -207,8 +207,8 @@ impl Dataset {
         let mut cells = self.coverage.iter().peekable();
         while let Some((cell, ranges)) = cells.next() {
             let first = *start.get_or_insert(*cell);
-            held += trials_in(ranges);
-            let next = cells.peek().map_or(0, |(_, ranges)| trials_in(ranges));
+            held += ranges.count();
+            let next = cells.peek().map_or(0, |(_, ranges)| ranges.count());
             if held + next > ROWS || cells.peek().is_none() {
                 let rows = self.gather(&((first, 0)..(*cell, u64::MAX)))?;
                 for rows in rows.chunk_by(|a, b| a.cell == b.cell) {
@@ -321,15 +321,11 @@ impl Dataset {
     pub(crate) fn write_manifest(&mut self, manifest: Manifest) -> Result<(), DatasetError> {
         if manifest != self.manifest {
             self.store.replace(MANIFEST, &manifest.to_bytes()?)?;
-            self.cells = manifest.read_cells(&self.physics)?;
+            self.cells = Arc::new(manifest.read_cells(&self.physics)?);
             self.manifest = manifest;
         }
         Ok(())
     }
-}
-
-fn trials_in(ranges: &Ranges) -> u64 {
-    ranges.iter().map(|range| range.end - range.start).sum()
 }
 
 fn read_manifest(store: &Arc<dyn Store>) -> Result<Option<Manifest>, DatasetError> {

@@ -5,6 +5,7 @@
 //! | `schema` | the columns of `trials/` |
 //! | `rows` | a row, and the table of cells |
 //! | `batch` | rows ⇄ Arrow record batches, every value checked |
+//! | `ranges` | a set of trials of a cell |
 //! | `coverage` | which trials a set of rows holds |
 //! | `store` | files written whole and durably: a folder, memory, and one that fails on demand |
 //! | `part` | one Parquet file of `trials/` |
@@ -36,6 +37,7 @@ mod manifest;
 mod parallel;
 mod part;
 pub mod quasipotential;
+mod ranges;
 mod repair;
 mod rows;
 pub mod schema;
@@ -53,12 +55,13 @@ pub use batch::{RowError, from_batch, to_batch};
 pub use cells::{CellSummary, Effective};
 pub use checkpoints::{CheckpointBatchError, Checkpoints, TrialCheckpoint, decode_checkpoints, encode_checkpoints};
 pub use compact::CompactReport;
-pub use coverage::{Coverage, Ranges, coverage_of};
+pub use coverage::{Coverage, coverage_of};
 pub use dataset::Dataset;
 pub use error::DatasetError;
 pub use location::{Location, LocationError};
 pub use lock::{LockError, Lost, WriterLock};
 pub use manifest::{FormatVersion, Manifest};
+pub use ranges::Ranges;
 pub use rows::{CellTable, Row};
 pub use schema::trials_schema;
 pub use store::{LocalStore, Store, StoreError, StoreErrorKind};

@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use taugrid_sweep::{Cell, CellKey, Demand, DynamicsSpec, Physics, Precision};
 
-use crate::coverage::{Coverage, Ranges};
+use crate::coverage::Coverage;
 use crate::error::DatasetError;
+use crate::ranges::Ranges;
 use crate::rows::CellTable;
 
 /// The manifest's name in the store.
@@ -72,7 +73,7 @@ pub struct Manifest {
 /// A cell in the manifest. Its key is derived anew from the rest when it is read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct ListedCell {
-    cell: String,
+    cell: CellKey,
     dynamics: DynamicsSpec,
     alpha: f64,
     beta: f64,
@@ -103,9 +104,8 @@ impl Manifest {
         let mut listed: BTreeMap<CellKey, ListedCell> = BTreeMap::new();
         if let Some((manifest, coverage)) = before {
             for old in &manifest.cell_list {
-                let key = old.key()?;
-                if coverage.contains_key(&key) {
-                    listed.insert(key, ListedCell { in_sweep: false, ..old.clone() });
+                if coverage.contains_key(&old.cell) {
+                    listed.insert(old.cell, ListedCell { in_sweep: false, ..old.clone() });
                 }
             }
         }
@@ -117,9 +117,8 @@ impl Manifest {
                 before.filter(|(manifest, _)| manifest.precision == precision).and(old).and_then(|old| old.needed);
             let needed = precision.map(|precision| known.unwrap_or(precision.first()));
             let Cell { key, dynamics, alpha, beta, eta, batch_size } = *cell;
-            let cell = key.to_string();
             let entry =
-                ListedCell { cell, dynamics, alpha, beta, eta, batch_size, trials: most, needed, in_sweep: true };
+                ListedCell { cell: key, dynamics, alpha, beta, eta, batch_size, trials: most, needed, in_sweep: true };
             listed.insert(key, entry);
         }
         let mut manifest = Self {
@@ -143,10 +142,9 @@ impl Manifest {
 
     /// Takes the trials of `coverage` for asked for, where its sweep asks for less now.
     pub(crate) fn admit(&mut self, coverage: &Coverage) {
-        let ends = coverage.iter().filter_map(|(key, ranges)| Some((key.to_string(), ranges.last()?.end)));
-        let ends: BTreeMap<String, u64> = ends.collect();
         for cell in &mut self.cell_list {
-            cell.trials = cell.trials.max(ends.get(&cell.cell).copied().unwrap_or(0));
+            let last = coverage.get(&cell.cell).and_then(Ranges::last);
+            cell.trials = cell.trials.max(last.map_or(0, |last| last.end));
         }
     }
 
@@ -194,7 +192,7 @@ impl Manifest {
         for listed in &self.cell_list {
             let ListedCell { dynamics, alpha, beta, eta, batch_size, .. } = *listed;
             let cell = physics.cell(dynamics, alpha, beta, eta, batch_size);
-            if cell.key != listed.key()? {
+            if cell.key != listed.cell {
                 let why = format!("the cell listed as {} has the key {}", listed.cell, cell.key);
                 return Err(DatasetError::damaged(MANIFEST, why));
             }
@@ -215,15 +213,14 @@ impl Manifest {
     pub(crate) fn missing(&self, coverage: &Coverage) -> Coverage {
         let mut missing = Coverage::new();
         for cell in self.cell_list.iter().filter(|cell| cell.in_sweep) {
-            let Ok(key) = cell.key() else { continue };
             let needed = cell.needed.unwrap_or(self.trials);
-            let gaps: Ranges = match coverage.get(&key) {
+            let gaps: Ranges = match coverage.get(&cell.cell) {
                 _ if needed == 0 => continue,
                 Some(held) => held.gaps(&(0..needed)).collect(),
-                None => std::iter::once(0..needed).collect(),
+                None => (0..needed).into(),
             };
             if !gaps.is_empty() {
-                missing.insert(key, gaps);
+                missing.insert(cell.cell, gaps);
             }
         }
         missing
@@ -253,15 +250,7 @@ impl Manifest {
     }
 
     fn position(&self, cell: CellKey) -> Option<usize> {
-        // The list is in the order of the keys, which is that of their texts.
-        let name = cell.to_string();
-        self.cell_list.binary_search_by(|listed| listed.cell.cmp(&name)).ok()
-    }
-}
-
-impl ListedCell {
-    fn key(&self) -> Result<CellKey, DatasetError> {
-        self.cell.parse().map_err(|error| DatasetError::damaged(MANIFEST, format!("{:?}: {error}", self.cell)))
+        self.cell_list.binary_search_by_key(&cell, |listed| listed.cell).ok()
     }
 }
 
@@ -318,7 +307,7 @@ mod tests {
             .expect("valid");
         assert_eq!((after.cells, after.cell_list.len(), after.complete), (3, 4, false));
         let most = |key: CellKey| {
-            let listed = after.cell_list.iter().find(|cell| cell.cell == key.to_string()).expect("listed");
+            let listed = after.cell_list.iter().find(|cell| cell.cell == key).expect("listed");
             (listed.trials, listed.in_sweep)
         };
         assert_eq!(most(cells[0].key), (10, false));

@@ -42,8 +42,6 @@ pub(crate) fn same_float(a: f64, b: f64) -> bool {
 pub struct CellTable {
     cells: Vec<Cell>,
     places: HashMap<CellKey, usize>,
-    /// The keys as text, so that writing rows formats none.
-    names: Vec<String>,
 }
 
 impl CellTable {
@@ -52,9 +50,8 @@ impl CellTable {
         let mut cells: Vec<Cell> = cells.into_iter().collect();
         cells.sort_by_key(|cell| cell.key);
         cells.dedup_by_key(|cell| cell.key);
-        let names = cells.iter().map(|cell| cell.key.to_string()).collect();
         let places = cells.iter().enumerate().map(|(place, cell)| (cell.key, place)).collect();
-        Self { cells, places, names }
+        Self { cells, places }
     }
 
     /// The cell of this key.
@@ -79,10 +76,6 @@ impl CellTable {
 
     pub(crate) fn index(&self, key: CellKey) -> Option<usize> {
         self.places.get(&key).copied()
-    }
-
-    pub(crate) fn at(&self, index: usize) -> (&Cell, &str) {
-        (&self.cells[index], &self.names[index])
     }
 }
 

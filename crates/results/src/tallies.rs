@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use taugrid_escape::walk::TrialRecord;
 use taugrid_sweep::{CellKey, Precision, Tally};
 
-use crate::coverage::Ranges;
 use crate::dataset::Dataset;
 use crate::error::DatasetError;
+use crate::ranges::Ranges;
 
 /// What is known of one cell's trials, as the rule of a precision looks at them.
 ///
@@ -45,7 +45,7 @@ impl CellTallies {
     /// Counts a trial in, if it was not before and the cell can come to need it; whether so.
     pub fn add(&mut self, record: &TrialRecord) -> bool {
         let trial = record.trial;
-        if trial >= self.precision.max || self.seen.contains(&trial) {
+        if trial >= self.precision.max || self.seen.contains(trial) {
             return false;
         }
         self.seen.insert(trial..trial + 1);

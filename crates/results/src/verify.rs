@@ -190,10 +190,9 @@ fn add(report: &mut VerifyReport, covered: &mut Coverage, part: &Part) {
     for run in &part.runs {
         let held = covered.entry(run.cell).or_default();
         if twice.is_none()
-            && let Some(other) = held.overlapping(&run.trials).next()
+            && let Some(other) = held.within(&run.trials).next()
         {
-            let trial = other.start.max(run.trials.start);
-            twice = Some(format!("{}: trial {trial} of cell {} is in another part too", part.name, run.cell));
+            twice = Some(format!("{}: trial {} of cell {} is in another part too", part.name, other.start, run.cell));
         }
         held.insert(run.trials.clone());
     }

@@ -1,8 +1,11 @@
 //! Cells and their keys: one point of the grid × one dynamics.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::num::ParseIntError;
 use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::spec::DynamicsSpec;
 
@@ -29,6 +32,19 @@ impl FromStr for CellKey {
         } else {
             Err(ParseCellKeyError)
         }
+    }
+}
+
+impl Serialize for CellKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for CellKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(|error| de::Error::custom(format!("{text:?}: {error}")))
     }
 }
 

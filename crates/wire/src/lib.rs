@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod rows;
+pub mod trials;
 
 /// The messages and services, generated from `proto/taugrid/v1`; the comments there are the documentation.
 #[allow(missing_docs, clippy::all, unreachable_pub)]

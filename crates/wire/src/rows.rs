@@ -1,7 +1,7 @@
 //! Rows as they go over the wire: by cells and columns, so that a row takes some twenty bytes, and a message of a few rows
 //! hardly more.
 
-use taugrid_results::{CellTable, Outcome, Ranges, Row, TrialRecord};
+use taugrid_results::{CellTable, Outcome, Row, TrialRecord};
 use taugrid_sweep::CellKey;
 
 use crate::v1::{self, CellRows, Trials};
@@ -60,11 +60,6 @@ fn of_cell(cell: CellKey, rows: &[Row]) -> CellRows {
         exit_loss: records().map(|record| record.exit_loss).collect(),
         exit_radius: records().map(|record| record.exit_radius).collect(),
     }
-}
-
-/// A set of trials as it goes over the wire.
-pub fn pieces(trials: &Ranges) -> Vec<Trials> {
-    trials.iter().map(|range| Trials { first: range.start, count: range.end - range.start }).collect()
 }
 
 /// The rows of a message that anyone may have sent.

@@ -12,8 +12,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use taugrid_results::{CellKey, Ranges};
 use taugrid_wire::MOST_LEASES;
-use taugrid_wire::rows::pieces;
-use taugrid_wire::v1::{Adopted, Failed, Held, LeaseDone, Trials};
+use taugrid_wire::trials::{from_wire, to_wire};
+use taugrid_wire::v1::{Adopted, Failed, Held, LeaseDone};
 
 /// A lease within this process. Its number on the wire changes from stream to stream; this one does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,7 +82,7 @@ impl Holdings {
         if self.held.values().any(holds) {
             return Err(format!("lease {lease} has trials that are held already"));
         }
-        let tenure = self.hold(cell, grant, one(trials), Some(lease), false);
+        let tenure = self.hold(cell, grant, trials.into(), Some(lease), false);
         self.numbers.insert(lease, tenure.id);
         Ok(tenure)
     }
@@ -111,7 +111,7 @@ impl Holdings {
 
     /// Those of `trials` whose rows are still to come from a lease; none if it is not held any more.
     pub(crate) fn left_of(&self, id: TenureId, trials: &Ranges) -> Ranges {
-        self.held.get(&id).map(|held| held.left.intersection(trials).collect()).unwrap_or_default()
+        self.held.get(&id).map(|held| held.left.intersection(trials)).unwrap_or_default()
     }
 
     /// Whether the coordinator has yet to say what is still the worker's.
@@ -136,14 +136,14 @@ impl Holdings {
 
     /// Whether the row of this trial is still to come.
     pub(crate) fn is_left(&self, cell: CellKey, trial: u64) -> bool {
-        self.held.values().any(|held| held.tenure.cell == cell && held.left.contains(&trial))
+        self.held.values().any(|held| held.tenure.cell == cell && held.left.contains(trial))
     }
 
     /// Trials ended that took `busy` of thread time; the lease, if it is done by that.
     pub(crate) fn ended(&mut self, id: TenureId, trials: &Ranges, busy: Duration) -> Option<LeaseDone> {
         let held = self.held.get_mut(&id)?;
         held.busy += busy;
-        trials.iter().for_each(|run| held.left.remove(run.clone()));
+        held.left.subtract(trials);
         self.settle(id)
     }
 
@@ -158,7 +158,7 @@ impl Holdings {
     /// Trials go back to the coordinator, or are its own already; the lease, if it is done by that.
     pub(crate) fn forgo(&mut self, id: TenureId, trials: &Ranges) -> Option<LeaseDone> {
         let held = self.held.get_mut(&id)?;
-        trials.iter().for_each(|range| held.left.remove(range.clone()));
+        held.left.subtract(trials);
         self.settle(id)
     }
 
@@ -207,7 +207,7 @@ impl Holdings {
     /// What is held, for [`Ready`](taugrid_wire::v1::Ready).
     pub(crate) fn offer(&mut self) -> Vec<Held> {
         let offered: Vec<_> = self.held.iter().map(|(id, held)| (*id, held.left.clone())).collect();
-        let said = self.held.values().map(|held| Held { grant: held.tenure.grant.clone(), left: pieces(&held.left) });
+        let said = self.held.values().map(|held| Held { grant: held.tenure.grant.clone(), left: to_wire(&held.left) });
         let said = said.collect();
         self.offered = (!offered.is_empty()).then_some(offered);
         said
@@ -221,8 +221,8 @@ impl Holdings {
             let number = lease.lease;
             let held = usize::try_from(lease.held).ok().and_then(|index| offered.get(index));
             let (id, left) = held.ok_or_else(|| format!("Adopted names lease {} of {}", lease.held, offered.len()))?;
-            let trials = from_wire(&lease.trials)?;
-            if let Some(strange) = trials.iter().find(|range| left.gaps(range).next().is_some()) {
+            let trials = from_wire(&lease.trials).map_err(|error| error.to_string())?;
+            if let Some(strange) = trials.minus(left).first() {
                 return Err(format!("Adopted names trials {strange:?}, which were not said to be held"));
             }
             if kept.contains_key(id) || kept.values().any(|(other, _)| *other == number) {
@@ -238,9 +238,9 @@ impl Holdings {
             let Some(held) = self.held.get_mut(&id) else { continue };
             let (number, trials) = kept.remove(&id).unzip();
             let trials = trials.unwrap_or_default();
-            let lost = minus(&held.left, &trials);
+            let lost = held.left.minus(&trials);
             // Those that have ended since are not left, whatever the coordinator knew then.
-            held.left = minus(&held.left, &lost);
+            held.left.subtract(&lost);
             if !lost.is_empty() {
                 adoption.given_up.push((Arc::clone(&held.tenure), lost));
             }
@@ -272,35 +272,6 @@ pub(crate) fn runs(trials: impl IntoIterator<Item = u64>) -> impl Iterator<Item 
     let chunks: Vec<_> =
         trials.chunk_by(|a, b| b - a <= 1).map(|chunk| chunk[0]..chunk[chunk.len() - 1].saturating_add(1)).collect();
     chunks.into_iter().filter(|run| !run.is_empty())
-}
-
-/// The set of one range, which may be empty.
-pub(crate) fn one(range: Range<u64>) -> Ranges {
-    Some(range).into_iter().filter(|range| !range.is_empty()).collect()
-}
-
-/// `from` without `what`.
-pub(crate) fn minus(from: &Ranges, what: &Ranges) -> Ranges {
-    let mut rest = from.clone();
-    what.iter().for_each(|range| rest.remove(range.clone()));
-    rest
-}
-
-/// How many trials.
-pub(crate) fn count(trials: &Ranges) -> u64 {
-    trials.iter().map(|range| range.end - range.start).sum()
-}
-
-/// Ranges off the wire.
-pub(crate) fn from_wire(trials: &[Trials]) -> Result<Ranges, String> {
-    let mut ranges = Ranges::new();
-    for &Trials { first, count } in trials {
-        let end = first.checked_add(count).ok_or_else(|| format!("{count} trials from {first} on"))?;
-        if count > 0 {
-            ranges.insert(first..end);
-        }
-    }
-    Ok(ranges)
 }
 
 fn nanos(time: Duration) -> u64 {

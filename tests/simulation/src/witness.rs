@@ -232,7 +232,7 @@ impl Memory {
             worker_message::Kind::LeaseDone(done) => drop(connection.leases.remove(&done.lease)),
             worker_message::Kind::Returned(returned) => {
                 if let Some((_, left)) = connection.leases.get_mut(&returned.lease) {
-                    ranges(&returned.trials).iter().for_each(|range| left.remove(range.clone()));
+                    ranges(&returned.trials).iter().for_each(|range| left.remove(&range));
                 }
             }
             worker_message::Kind::Goodbye(_) => (connection.has_left, connection.leases) = (true, BTreeMap::new()),
@@ -280,7 +280,7 @@ impl Memory {
     fn leases(&mut self, number: u64, lease: u64, cell: CellKey, trials: Ranges) {
         self.look_at_disk();
         let now = now();
-        for trial in trials.iter().cloned().flatten().map(|trial| (cell, trial)) {
+        for trial in trials.iter().flatten().map(|trial| (cell, trial)) {
             for (what, since) in [("durable", &self.durable), ("received", &self.received)] {
                 if since.get(&trial).is_some_and(|since| *since + AT_ONCE < now) {
                     self.story.broken.push(format!("at {now:?} {} is leased, which is {what}", name(trial)));
@@ -288,7 +288,7 @@ impl Memory {
             }
             let holds = |connection: &Connection| {
                 let mut theirs = connection.leases.values().filter(|(other, _)| *other == cell);
-                connection.heard + SILENCE > now && theirs.any(|(_, left)| left.contains(&trial.1))
+                connection.heard + SILENCE > now && theirs.any(|(_, left)| left.contains(trial.1))
             };
             if !self.received.contains_key(&trial)
                 && let Some((_, holder)) = self.connections.iter().find(|(_, connection)| holds(connection))
@@ -319,7 +319,7 @@ impl Memory {
     fn look_at_disk(&mut self) {
         let Ok(dataset) = Dataset::open(&self.out) else { return };
         for (cell, ranges) in dataset.coverage() {
-            for trial in ranges.iter().cloned().flatten() {
+            for trial in ranges.iter().flatten() {
                 self.durable.entry((*cell, trial)).or_insert_with(now);
             }
         }

@@ -4,7 +4,6 @@
 use taugrid_results::{CellKey, Ranges};
 
 use super::Machine;
-use super::cell::count;
 use super::cells::Totals;
 use super::worker::WorkerState;
 
@@ -21,8 +20,8 @@ impl Machine {
             return Err(format!("all cells have {totals:?}, not {:?}", self.cells.totals()));
         }
         for (id, lease) in self.workers.values().flat_map(WorkerState::leases) {
-            if lease.missing_count() != count(lease.missing()) {
-                return Err(format!("{id:?} lacks {} trials, not {}", count(lease.missing()), lease.missing_count()));
+            if lease.missing_count() != lease.missing().count() {
+                return Err(format!("{id:?} lacks {} trials, not {}", lease.missing().count(), lease.missing_count()));
             }
         }
         self.workers.values().try_for_each(WorkerState::audit)

@@ -75,7 +75,7 @@ impl CellState {
             return;
         }
         self.limit = more.end;
-        self.received_count += length(&self.received, &more);
+        self.received_count += self.received.count_within(&more);
         let gaps: Vec<_> = self.received.gaps(&more).collect();
         for gap in gaps {
             self.reopen_range(gap);
@@ -128,46 +128,41 @@ impl CellState {
     /// Marks trials as received; how many of them are new and asked for.
     pub(super) fn receive(&mut self, ranges: &Ranges) -> u64 {
         let before = self.received_count;
-        for range in ranges.iter().filter(|range| !range.is_empty()) {
-            self.close(range);
-            self.probation.remove(range.clone());
-            self.suspects.clear(range);
-            self.quarantined_count -= length(&self.quarantined, range);
-            self.quarantined.remove(range.clone());
+        for range in ranges.iter() {
+            self.close(&range);
+            self.probation.remove(&range);
+            self.suspects.clear(&range);
+            self.quarantined_count -= self.quarantined.count_within(&range);
+            self.quarantined.remove(&range);
             let asked = range.start.min(self.limit)..range.end.min(self.limit);
             if !asked.is_empty() {
-                self.received_count += (asked.end - asked.start) - length(&self.received, &asked);
+                self.received_count += (asked.end - asked.start) - self.received.count_within(&asked);
             }
-            self.received.insert(range.clone());
+            self.received.insert(range);
         }
         self.received_count - before
     }
 
     fn close(&mut self, range: &Range<u64>) {
-        let open = length(&self.open, range);
-        if open > 0 {
-            self.open_count -= open;
-            self.open.remove(range.clone());
-        }
+        self.open_count -= self.open.count_within(range);
+        self.open.remove(range);
     }
 
     /// Frees trials that were leased, but for those received since.
     pub(super) fn reopen(&mut self, missing: &Ranges) {
         for range in missing.iter() {
-            let gaps: Vec<_> = self.received.gaps(range).collect();
+            let gaps: Vec<_> = self.received.gaps(&range).collect();
             gaps.into_iter().for_each(|gap| self.reopen_range(gap));
         }
     }
 
     /// Those of `trials` whose rows are still to come, and the others.
     pub(super) fn tell_apart(&self, trials: &Ranges) -> (Ranges, Ranges) {
-        let open = trials.iter().flat_map(|range| self.received.gaps(range)).collect();
-        let came = trials.iter().flat_map(|range| within(&self.received, range)).collect();
-        (open, came)
+        (trials.minus(&self.received), trials.intersection(&self.received))
     }
 
     fn reopen_range(&mut self, range: Range<u64>) {
-        let held = length(&self.open, &range);
+        let held = self.open.count_within(&range);
         self.open_count += (range.end - range.start) - held;
         self.open.insert(range);
     }
@@ -181,18 +176,18 @@ impl CellState {
     /// A worker that was thought dead is back: what was held against its trials is looked at again.
     pub(super) fn forgive(&mut self, worker: Identity) {
         for (range, verdict) in self.suspects.forgive(worker) {
-            let aside = within(&self.quarantined, &range);
-            let on_probation = within(&self.probation, &range);
+            let aside: Vec<_> = self.quarantined.within(&range).collect();
+            let on_probation: Vec<_> = self.probation.within(&range).collect();
             if !matches!(verdict, Verdict::Quarantine(_)) {
                 for free in aside {
                     self.quarantined_count -= free.end - free.start;
-                    self.quarantined.remove(free.clone());
+                    self.quarantined.remove(&free);
                     self.probation.insert(free);
                 }
             }
             if verdict == Verdict::Free {
                 for free in on_probation {
-                    self.probation.remove(free.clone());
+                    self.probation.remove(&free);
                     self.reopen_range(free);
                 }
             }
@@ -207,23 +202,19 @@ impl CellState {
     /// Sets trials aside that are in no lease.
     pub(super) fn quarantine(&mut self, range: &Range<u64>) {
         self.close(range);
-        self.probation.remove(range.clone());
-        self.quarantined_count += (range.end - range.start) - length(&self.quarantined, range);
+        self.probation.remove(range);
+        self.quarantined_count += (range.end - range.start) - self.quarantined.count_within(range);
         self.quarantined.insert(range.clone());
     }
 
     /// Takes the trials among `wanted` that are open, for a worker that is at work on them already.
     pub(super) fn claim(&mut self, wanted: &Ranges) -> Ranges {
-        let mut claimed = Ranges::new();
-        for range in wanted.iter() {
-            for free in self.open.overlapping(range).chain(self.probation.overlapping(range)) {
-                claimed.insert(free.start.max(range.start)..free.end.min(range.end));
-            }
-        }
+        let mut claimed = wanted.intersection(&self.open);
+        claimed.extend(wanted.intersection(&self.probation).iter());
         for range in claimed.iter() {
-            self.close(range);
-            self.probation.remove(range.clone());
-            self.suspects.clear(range);
+            self.close(&range);
+            self.probation.remove(&range);
+            self.suspects.clear(&range);
         }
         claimed
     }
@@ -239,7 +230,7 @@ impl CellState {
             Some(cost) => ((tuning.shard.as_secs_f64() * threads as f64 / cost.max(1e-9)) as u64).max(full),
         };
         let fair = self.open_count.div_ceil(2 * total_threads.max(1)).saturating_mul(threads).max(self.lanes);
-        let first = self.open.iter().next()?.clone();
+        let first = self.open.first()?;
         let count = wanted.min(fair).max(1).min(first.end - first.start);
         let shard = first.start..first.start + count;
         self.close(&shard);
@@ -248,24 +239,24 @@ impl CellState {
 
     /// Takes trials that are on probation: an eighth of what is suspected together, so that little is set aside.
     pub(super) fn take_probation(&mut self) -> Option<Range<u64>> {
-        let first = self.probation.iter().next()?.clone();
+        let first = self.probation.first()?;
         let together = self.suspects.piece(first.start).map_or(1, |size| size.div_ceil(8));
         let shard = first.start..first.end.min(first.start + together.max(1));
-        self.probation.remove(shard.clone());
+        self.probation.remove(&shard);
         Some(shard)
     }
 
     /// That each trial is in one place; else what is wrong. `leased` are the trials that each lease lacks.
     pub(super) fn audit(&self, leased: &[&Ranges]) -> Result<(), String> {
         let free = [&self.open, &self.probation, &self.quarantined].into_iter().flat_map(Ranges::iter);
-        let mut places: Vec<_> = free.cloned().collect();
-        if let Some(range) = places.iter().find(|range| length(&self.received, range) > 0) {
+        let mut places: Vec<_> = free.collect();
+        if let Some(range) = places.iter().find(|range| self.received.count_within(range) > 0) {
             return Err(format!("some of the trials {range:?} were received, and are to be run"));
         }
         // Rows of leased trials may have come from another worker.
-        let leased = leased.iter().flat_map(|ranges| ranges.iter()).flat_map(|range| self.received.gaps(range));
+        let leased = leased.iter().flat_map(|ranges| ranges.iter()).flat_map(|range| self.received.gaps(&range));
         let all = 0..self.limit;
-        places.extend(leased.chain(within(&self.received, &all)));
+        places.extend(leased.chain(self.received.within(&all)));
         places.sort_by_key(|range| (range.start, range.end));
         places.push(self.limit..self.limit);
         let mut at = 0;
@@ -276,7 +267,7 @@ impl CellState {
             }
             at = range.end;
         }
-        let there = [count(&self.open), length(&self.received, &all), count(&self.quarantined)];
+        let there = [self.open.count(), self.received.count_within(&all), self.quarantined.count()];
         let counted = [self.open_count, self.received_count, self.quarantined_count];
         if there == counted {
             Ok(())
@@ -295,22 +286,4 @@ impl CellState {
         self.busy += busy.as_secs_f64();
         self.ran += trials as f64;
     }
-}
-
-/// How many trials of `range` are in `ranges`.
-pub(super) fn length(ranges: &Ranges, range: &Range<u64>) -> u64 {
-    if range.is_empty() {
-        return 0;
-    }
-    ranges.overlapping(range).map(|r| r.end.min(range.end) - r.start.max(range.start)).sum()
-}
-
-/// What of `range` is in `ranges`.
-fn within(ranges: &Ranges, range: &Range<u64>) -> Vec<Range<u64>> {
-    ranges.overlapping(range).map(|r| r.start.max(range.start)..r.end.min(range.end)).collect()
-}
-
-/// How many trials are in `ranges`.
-pub(super) fn count(ranges: &Ranges) -> u64 {
-    ranges.iter().map(|range| range.end - range.start).sum()
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use proptest::prelude::*;
 use taugrid_results::{CellKey, Coverage, Ranges};
 
-use super::cell::{count, length};
 use super::{
     Dismissal, Effect, Event, Held, Identity, LeaseId, Machine, Moment, Muster, Plan, Receipt, Tuning, WorkerId,
 };
@@ -147,7 +146,7 @@ impl World {
                     let held = std::mem::take(&mut taker.held);
                     for (index, lease, trials) in leases {
                         let (cell, left) = &held[index];
-                        assert!(trials.iter().all(|range| length(left, range) == range.end - range.start));
+                        assert!(trials.iter().all(|range| left.count_within(&range) == range.end - range.start));
                         self.give(worker, lease, *cell, trials);
                     }
                 }
@@ -161,7 +160,7 @@ impl World {
                         && let Some(rows) = process.unacknowledged.remove(&receipt.sequence)
                     {
                         for (cell, ranges) in rows {
-                            assert!(ranges.iter().flat_map(Clone::clone).all(|t| self.durable[&cell].contains(&t)));
+                            assert!(ranges.iter().flatten().all(|t| self.durable[&cell].contains(&t)));
                         }
                     }
                 }
@@ -181,7 +180,7 @@ impl World {
                 Effect::Finish => {
                     for (&cell, trials) in &self.durable {
                         let aside = self.quarantined.get(&cell);
-                        let there = |t: &u64| trials.contains(t) || aside.is_some_and(|aside| aside.contains(t));
+                        let there = |t: &u64| trials.contains(t) || aside.is_some_and(|aside| aside.contains(*t));
                         // A cell that stops by precision cannot be decided without the trials in quarantine.
                         let needed = if aside.is_some() && cell.0 == CELLS - 1 { 5 } else { needed(cell) };
                         assert!((0..needed).all(|t| there(&t)), "{cell} lacks trials");
@@ -206,7 +205,7 @@ impl World {
     fn give(&mut self, worker: WorkerId, lease: LeaseId, cell: CellKey, trials: Ranges) {
         for process in &self.processes {
             for (other, ranges) in process.leases.values() {
-                let twice = trials.iter().any(|range| ranges.overlaps(range));
+                let twice = trials.iter().any(|range| ranges.overlaps(&range));
                 assert!(*other != cell || !twice, "{cell} {trials:?} is leased twice");
             }
         }
@@ -220,7 +219,7 @@ impl World {
             let rows = process.unacknowledged.values().filter_map(|rows| rows.get(&cell));
             let held = process.held.iter().filter(|(of, _)| *of == cell).map(|(_, left)| left);
             for has in rows.chain(held) {
-                assert_eq!(length(has, trials), 0, "{cell} {trials:?} are leased, and a worker has them");
+                assert_eq!(has.count_within(trials), 0, "{cell} {trials:?} are leased, and a worker has them");
             }
         }
     }
@@ -245,7 +244,7 @@ impl World {
         let granted = if again { trials.clone() } else { Coverage::new() };
         assert!(self.machine.may_send(receipt.worker, &trials, &granted));
         self.writing.push((receipt, trials.clone()));
-        let rows = trials.values().map(count).sum();
+        let rows = trials.values().map(Ranges::count).sum();
         self.step(Event::Received { receipt, trials, rows, granted });
     }
 
@@ -333,7 +332,7 @@ impl World {
         };
         let cell = *cell;
         let sound = |trial: &u64| poison != Some((cell, *trial));
-        let done: Vec<u64> = left.iter().flat_map(Clone::clone).filter(sound).take(trials as usize).collect();
+        let done: Vec<u64> = left.iter().flatten().filter(sound).take(trials as usize).collect();
         if done.is_empty() {
             // Nothing is left but the trial at which the kernel fails.
             process.leases.remove(&lease);
@@ -341,7 +340,7 @@ impl World {
             return self.step(Event::Failed { worker, lease, at });
         }
         for &trial in &done {
-            left.remove(trial..trial + 1);
+            left.remove(&(trial..trial + 1));
         }
         let finished = left.is_empty();
         if finished {
@@ -377,7 +376,7 @@ impl World {
         let receipts = written.iter().map(|(receipt, _)| *receipt).collect();
         for (_, rows) in written {
             for (cell, ranges) in rows {
-                self.durable.get_mut(&cell).expect("a cell").extend(ranges.iter().flat_map(Clone::clone));
+                self.durable.get_mut(&cell).expect("a cell").extend(ranges.iter().flatten());
             }
         }
         self.step(Event::Durable { receipts });
@@ -425,10 +424,10 @@ impl Process {
         let mut given = Ranges::new();
         if let Some((_, left)) = self.leases.get_mut(&lease) {
             let most = usize::try_from(most).unwrap_or(usize::MAX);
-            let all: Vec<u64> = left.iter().flat_map(Clone::clone).skip(kept).collect();
+            let all: Vec<u64> = left.iter().flatten().skip(kept).collect();
             for &trial in all.iter().rev().take(most) {
                 given.insert(trial..trial + 1);
-                left.remove(trial..trial + 1);
+                left.remove(&(trial..trial + 1));
             }
             if left.is_empty() {
                 self.leases.remove(&lease);
@@ -441,9 +440,9 @@ impl Process {
     fn work_alone(&mut self, trials: u64, poison: Option<(CellKey, u64)>) {
         for (cell, left) in &mut self.held {
             let sound = |trial: &u64| poison != Some((*cell, *trial));
-            let done: Vec<u64> = left.iter().flat_map(Clone::clone).filter(sound).take(trials as usize).collect();
+            let done: Vec<u64> = left.iter().flatten().filter(sound).take(trials as usize).collect();
             for &trial in &done {
-                left.remove(trial..trial + 1);
+                left.remove(&(trial..trial + 1));
             }
             if !done.is_empty() {
                 self.last_sequence += 1;
@@ -488,7 +487,7 @@ proptest! {
         prop_assert!(world.finished);
         let standing = world.machine.standing();
         prop_assert_eq!(standing.received + standing.quarantined, standing.trials);
-        let aside = world.quarantined.values().map(count).sum::<u64>();
+        let aside = world.quarantined.values().map(Ranges::count).sum::<u64>();
         prop_assert!(standing.quarantined <= aside);
     }
 }

@@ -42,7 +42,7 @@ pub use cell::Plan;
 pub use event::{Dismissal, Effect, Event, Held, Identity, LeaseId, Moment, Quarantined, Receipt, WorkerId};
 pub use muster::Muster;
 
-use cell::{CellState, length};
+use cell::CellState;
 use cells::Cells;
 use suspects::{Mortality, Verdict};
 use worker::{LeaseState, WorkerState};
@@ -210,7 +210,7 @@ impl Machine {
             }
             Event::Checkpointed { trials } => {
                 for (&key, ranges) in &trials {
-                    self.cells.change(key, |cell| ranges.iter().for_each(|range| cell.suspects.clear(range)));
+                    self.cells.change(key, |cell| ranges.iter().for_each(|range| cell.suspects.clear(&range)));
                 }
             }
             Event::Durable { receipts } => {
@@ -376,9 +376,9 @@ impl Machine {
             let given: Vec<_> = leases.map(|(_, lease)| &lease.trials).chain(granted.get(key)).collect();
             ranges.iter().all(|range| {
                 // In most messages one lease has them all.
-                given.iter().any(|given| length(given, range) == range.end - range.start) || {
-                    let mut rest = Ranges::from_iter([range.clone()]);
-                    given.iter().flat_map(|given| given.overlapping(range)).for_each(|held| rest.remove(held.clone()));
+                given.iter().any(|given| given.count_within(&range) == range.end - range.start) || {
+                    let mut rest = Ranges::from(range);
+                    given.iter().for_each(|given| rest = rest.minus(given));
                     rest.is_empty()
                 }
             })
@@ -617,7 +617,7 @@ impl Machine {
         let key = self.cells.next_open()?;
         let (all_threads, tuning) = (self.threads, self.tuning);
         let trials = self.cells.change(key, |cell| cell.take(threads, all_threads, tuning))??;
-        let lease = self.give(worker, key, Ranges::from_iter([trials.clone()]));
+        let lease = self.give(worker, key, Ranges::from(trials.clone()));
         effects.push(Effect::Lease { worker, lease, cell: key, trials });
         Some(lease)
     }
@@ -626,7 +626,7 @@ impl Machine {
     fn lease_probation(&mut self, worker: WorkerId, effects: &mut Vec<Effect>) -> bool {
         let Some(key) = self.cells.next_on_probation() else { return false };
         let Some(trials) = self.cells.change(key, CellState::take_probation).flatten() else { return false };
-        let lease = self.give(worker, key, Ranges::from_iter([trials.clone()]));
+        let lease = self.give(worker, key, Ranges::from(trials.clone()));
         self.reserved.remove(&worker);
         if let Some(state) = self.workers.get_mut(&worker) {
             state.probing = true;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use taugrid_results::{CellKey, Ranges};
 
 use super::Tuning;
-use super::cell::{CellState, count};
+use super::cell::CellState;
 use super::event::{Identity, LeaseId, Moment};
 
 /// A connected worker.
@@ -56,7 +56,7 @@ pub(super) struct LeaseState {
 
 impl LeaseState {
     pub(super) fn new(key: CellKey, cell: &CellState, trials: Ranges, given: Moment) -> Self {
-        let size = count(&trials);
+        let size = trials.count();
         let missing = trials.clone();
         Self {
             cell: key,
@@ -76,28 +76,20 @@ impl LeaseState {
     /// Rows of these trials came.
     pub(super) fn receive(&mut self, ranges: &Ranges) {
         for range in ranges.iter() {
-            self.remove(range);
+            self.missing_count -= self.missing.count_within(&range);
+            self.missing.remove(&range);
         }
     }
 
     /// These trials are given back; whether all of them were the lease's to give. If not, it has them still.
     pub(super) fn give_back(&mut self, ranges: &Ranges) -> bool {
-        let given = count(ranges);
-        let held: u64 = ranges.iter().map(|range| super::cell::length(&self.missing, range)).sum();
-        if given != held {
+        let given = ranges.count();
+        if given != ranges.intersection(&self.missing).count() {
             return false;
         }
         self.receive(ranges);
         self.size -= given;
         true
-    }
-
-    fn remove(&mut self, range: &std::ops::Range<u64>) {
-        let held = super::cell::length(&self.missing, range);
-        if held > 0 {
-            self.missing_count -= held;
-            self.missing.remove(range.clone());
-        }
     }
 
     /// Whether the worker has been asked to give some back, and has not answered.

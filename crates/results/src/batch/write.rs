@@ -1,4 +1,4 @@
-//! Rows → batch. Dictionaries are built from keys: no text is hashed or formatted per row.
+//! Rows → batch. Dictionaries are built from keys: no text is hashed or formatted for a row.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ impl Words {
     }
 }
 
-fn dictionary<'a>(keys: Int32Array, words: impl IntoIterator<Item = &'a str>) -> Result<ArrayRef, ArrowError> {
+fn dictionary(keys: Int32Array, words: impl IntoIterator<Item = impl AsRef<str>>) -> Result<ArrayRef, ArrowError> {
     let words = StringArray::from_iter_values(words);
     Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, Arc::new(words))?))
 }
@@ -39,8 +39,8 @@ fn dictionary<'a>(keys: Int32Array, words: impl IntoIterator<Item = &'a str>) ->
 /// [`RowError::UnknownCell`] if a row's cell is not in `cells`, [`RowError::Value`] if a number is too large for INT64.
 pub fn to_batch(rows: &[Row], cells: &CellTable) -> Result<RecordBatch, RowError> {
     let n = rows.len();
-    let mut slots: HashMap<CellKey, (i32, usize)> = HashMap::new();
-    let mut cell_names: Vec<&str> = Vec::new();
+    let mut slots: HashMap<CellKey, i32> = HashMap::new();
+    let mut cell_names: Vec<String> = Vec::new();
     let (mut kinds, mut covariances) = (Words::default(), Words::default());
 
     let mut cell_keys: Vec<i32> = Vec::with_capacity(n);
@@ -62,18 +62,12 @@ pub fn to_batch(rows: &[Row], cells: &CellTable) -> Result<RecordBatch, RowError
     let mut start = 0;
     for run in rows.chunk_by(|a, b| a.cell == b.cell) {
         let key = run[0].cell;
-        let (slot, index) = match slots.get(&key) {
-            Some(found) => *found,
-            None => {
-                let unknown = || RowError::UnknownCell { row: start, cell: key.to_string() };
-                let index = cells.index(key).ok_or_else(unknown)?;
-                let slot = cell_names.len() as i32;
-                cell_names.push(cells.at(index).1);
-                slots.insert(key, (slot, index));
-                (slot, index)
-            }
-        };
-        let cell = cells.at(index).0;
+        let unknown = || RowError::UnknownCell { row: start, cell: key.to_string() };
+        let cell = cells.get(key).ok_or_else(unknown)?;
+        let slot = *slots.entry(key).or_insert_with(|| {
+            cell_names.push(key.to_string());
+            cell_names.len() as i32 - 1
+        });
         let batch = i64::try_from(cell.batch_size)
             .map_err(|_| value(start, "batch_size", cell.batch_size, "a number below 2^63"))?;
         let end = start + run.len();

@@ -2,7 +2,7 @@
 
 use taugrid_results::decode_checkpoints;
 use taugrid_wire::batch::Batched;
-use taugrid_wire::rows::pieces;
+use taugrid_wire::trials::to_wire;
 use taugrid_wire::v1::{
     Adopted, Checkpoints, CoordinatorMessage, Farewell, Lease, Recall, Returned, coordinator_message::Kind,
     worker_message,
@@ -99,7 +99,7 @@ impl Desk {
             self.recalls.insert(ticket, recall);
         } else {
             let done = self.holdings.forgo(tenure, &recalled.dropped);
-            let trials = pieces(&recalled.dropped);
+            let trials = to_wire(&recalled.dropped);
             self.line.say(worker_message::Kind::Returned(Returned { lease, trials }));
             self.after_rows.extend(done.map(worker_message::Kind::LeaseDone));
         }

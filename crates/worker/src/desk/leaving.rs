@@ -4,7 +4,7 @@ use std::io;
 
 use prost::Message;
 use taugrid_results::{TrialCheckpoint, encode_checkpoints};
-use taugrid_wire::rows::pieces;
+use taugrid_wire::trials::to_wire;
 use taugrid_wire::v1::{Goodbye, Held, Ready, Returned, worker_message::Kind};
 use tracing::{info, warn};
 
@@ -107,9 +107,9 @@ impl Desk {
     /// Shows where the trials of a lease are, and gives it back. They stay on the shelf: the stream may break yet.
     fn hand_back(&mut self, id: TenureId) {
         let Some(holding) = self.holdings.all().find(|holding| holding.tenure.id == id) else { return };
-        let (cell, trials) = (holding.tenure.cell, pieces(&holding.left));
+        let (cell, trials) = (holding.tenure.cell, to_wire(&holding.left));
         let Some(lease) = holding.lease else { return };
-        let theirs = self.shelf.values().filter(|one| one.cell == cell && holding.left.contains(&one.trial));
+        let theirs = self.shelf.values().filter(|one| one.cell == cell && holding.left.contains(one.trial));
         self.line.show(theirs.cloned());
         self.line.say(Kind::Returned(Returned { lease, trials }));
         if holding.inherited {
@@ -154,13 +154,13 @@ impl Desk {
         let mut number = 0;
         for holding in self.holdings.all() {
             let cell = holding.tenure.cell;
-            let theirs = self.shelf.values().filter(|one| one.cell == cell && holding.left.contains(&one.trial));
+            let theirs = self.shelf.values().filter(|one| one.cell == cell && holding.left.contains(one.trial));
             let theirs: Vec<_> = theirs.cloned().collect();
             if theirs.is_empty() {
                 continue;
             }
             number += 1;
-            let held = Held { grant: holding.tenure.grant.clone(), left: pieces(&holding.left) };
+            let held = Held { grant: holding.tenure.grant.clone(), left: to_wire(&holding.left) };
             let ready = Ready { held: vec![held] }.encode_to_vec();
             let spill = self.outbox.spill();
             spill.write(&sweep, &format!("{number:012}.checkpoints"), &encode_checkpoints(&theirs), true)?;

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use taugrid_results::{CellKey, Ranges, TrialCheckpoint};
 use taugrid_wire::batch::Gathering;
-use taugrid_wire::rows::pieces;
+use taugrid_wire::trials;
 use taugrid_wire::v1::{Results, Returned, WorkerMessage, worker_message::Kind};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -194,13 +194,13 @@ impl Desk {
             return self.put_on_shelf(checkpoints);
         }
         let mut returned = dropped;
-        returned.extend(trials);
+        returned.extend(trials.iter());
         // None is left if the kernel failed on it meanwhile; and of some the rows may have come.
         let returned = self.holdings.left_of(tenure, &returned);
         let done = self.holdings.forgo(tenure, &returned);
         if is_asked_for {
             self.line.show(checkpoints);
-            self.line.say(Kind::Returned(Returned { lease, trials: pieces(&returned) }));
+            self.line.say(Kind::Returned(Returned { lease, trials: trials::to_wire(&returned) }));
             self.after_rows.extend(done.map(Kind::LeaseDone));
         }
     }

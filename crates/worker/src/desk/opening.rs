@@ -5,13 +5,13 @@ use std::path::Path;
 
 use prost::Message;
 use taugrid_results::decode_checkpoints;
+use taugrid_wire::trials::from_wire;
 use taugrid_wire::v1::{Hello, Ready, Welcome, worker_message::Kind};
 use taugrid_wire::{PROTOCOL, RELEASE};
 use tracing::warn;
 
 use super::Desk;
 use crate::error::WorkerError;
-use crate::holdings::from_wire;
 use crate::line::Item;
 use crate::options::Options;
 use crate::setup::Setup;
@@ -71,7 +71,8 @@ impl Desk {
         let (Some(held), Some(first)) = (ready.held.into_iter().next(), checkpoints.first()) else {
             return Err("there is none".to_owned());
         };
-        self.holdings.inherit(first.cell, held.grant, from_wire(&held.left)?);
+        let left = from_wire(&held.left).map_err(|error| error.to_string())?;
+        self.holdings.inherit(first.cell, held.grant, left);
         self.put_on_shelf(checkpoints);
         Ok(())
     }

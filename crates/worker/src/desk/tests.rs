@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use taugrid_results::{Outcome, Row, TrialRecord};
+use taugrid_results::{Outcome, Ranges, Row, TrialRecord};
 use taugrid_sweep::Sweep;
 use taugrid_wire::batch::Batched;
 use taugrid_wire::v1::{
@@ -14,7 +14,7 @@ use taugrid_wire::v1::{
 use tempfile::TempDir;
 
 use super::*;
-use crate::holdings::{Tenure, one};
+use crate::holdings::Tenure;
 use crate::pool::Ended;
 use crate::threads::RayonThreads;
 use taugrid_process::connect::Coordinator;
@@ -177,10 +177,10 @@ fn a_recall_is_answered_once_and_with_nothing_that_is_not_held() {
     // One is under way as the kernel fails: what the lease is said to return is then nothing.
     rig.desk.recalls.insert(
         Ticket(99),
-        super::Recall { tenure: tenure.id, lease: 1, stream: rig.desk.stream, dropped: one(80..90) },
+        super::Recall { tenure: tenure.id, lease: 1, stream: rig.desk.stream, dropped: Ranges::from(80..90) },
     );
     rig.desk.take_in(Report::Failed { tenures: vec![tenure.id], detail: "boom".to_owned() }).expect("taken in");
-    let released = Report::Released { ticket: Ticket(99), trials: one(0..1), checkpoints: Vec::new() };
+    let released = Report::Released { ticket: Ticket(99), trials: Ranges::from(0..1), checkpoints: Vec::new() };
     rig.desk.take_in(released).expect("taken in");
     rig.desk.seal();
     let failed = v1::Failed { lease: 1, detail: "boom".to_owned() };
@@ -208,10 +208,11 @@ fn a_lease_whose_rest_is_recalled_is_done_after_its_rows() {
     rig.said();
     let tenure = rig.lease(1, 0..3).expect("sound");
     rig.ended(&tenure, [0]);
-    rig.desk
-        .recalls
-        .insert(Ticket(99), super::Recall { tenure: tenure.id, lease: 1, stream: rig.desk.stream, dropped: one(2..3) });
-    let released = Report::Released { ticket: Ticket(99), trials: one(1..2), checkpoints: Vec::new() };
+    rig.desk.recalls.insert(
+        Ticket(99),
+        super::Recall { tenure: tenure.id, lease: 1, stream: rig.desk.stream, dropped: Ranges::from(2..3) },
+    );
+    let released = Report::Released { ticket: Ticket(99), trials: Ranges::from(1..2), checkpoints: Vec::new() };
     rig.desk.take_in(released).expect("taken in");
     rig.desk.seal();
     let said = rig.said();

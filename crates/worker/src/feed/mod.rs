@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 
 use self::state::{Request, State, Wish};
 use self::walk::{Taker, Walk};
-use crate::holdings::{TenureId, count};
+use crate::holdings::TenureId;
 use crate::pool::{Recalled, Report, Ticket, Work};
 use crate::threads::Threads;
 
@@ -147,7 +147,7 @@ impl Feed {
     pub(crate) fn recall(&self, tenure: TenureId, left: &Ranges, most: u64, begun: bool, ticket: Ticket) -> Recalled {
         let mut state = self.lock();
         let dropped = state.drop_waiting(tenure, Some(left), most);
-        let more = most - count(&dropped);
+        let more = most - dropped.count();
         if !begun || more == 0 {
             return Recalled { dropped, pending: false };
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use taugrid_escape::walk::{Checkpoint, Start};
 use taugrid_results::{Ranges, Row, TrialCheckpoint};
 
-use crate::holdings::{Tenure, TenureId, count, minus, one};
+use crate::holdings::{Tenure, TenureId};
 use crate::pool::{Ended, Ticket};
 
 /// One walker's place among the hands.
@@ -81,7 +81,7 @@ impl State {
         self.waiting.push_back((tenure.id, trials.clone()));
         self.from.extend(from.into_iter().map(|checkpoint| (checkpoint.trial, checkpoint)));
         let unfinished = trials.end - trials.start;
-        self.open.push(Open { tenure, trials: one(trials), unfinished });
+        self.open.push(Open { tenure, trials: trials.into(), unfinished });
     }
 
     pub(super) fn overlaps(&self, trials: &Range<u64>) -> bool {
@@ -104,9 +104,9 @@ impl State {
     /// Those of the trials `left` of a lease that walkers have.
     pub(super) fn in_hand(&self, tenure: TenureId, left: &Ranges) -> Ranges {
         let Some(open) = self.open(tenure) else { return Ranges::new() };
-        let mut in_hand: Ranges = left.intersection(&open.trials).collect();
+        let mut in_hand = left.intersection(&open.trials);
         let waiting = self.waiting.iter().filter(|(id, _)| *id == tenure);
-        waiting.for_each(|(_, range)| in_hand.remove(range.clone()));
+        waiting.for_each(|(_, range)| in_hand.remove(range));
         in_hand
     }
 
@@ -166,15 +166,12 @@ impl State {
                 kept.push_front((id, range));
                 continue;
             }
-            let candidates = match which {
-                Some(which) => which.intersection(&one(range.clone())).collect(),
-                None => one(range.clone()),
-            };
+            let waiting = Ranges::from(range);
+            let candidates = which.map_or_else(|| waiting.clone(), |which| which.intersection(&waiting));
             let chosen = super::last(&candidates, most);
-            most -= count(&chosen);
-            let rest = minus(&one(range), &chosen);
-            rest.iter().rev().for_each(|range| kept.push_front((id, range.clone())));
-            dropped.extend(chosen);
+            most -= chosen.count();
+            waiting.minus(&chosen).iter().rev().for_each(|range| kept.push_front((id, range)));
+            dropped.extend(chosen.iter());
         }
         self.waiting = kept;
         self.drop_trials(tenure, &dropped);
@@ -184,18 +181,18 @@ impl State {
     /// Drops all that waits.
     pub(super) fn drop_all_waiting(&mut self) {
         for (tenure, range) in std::mem::take(&mut self.waiting) {
-            self.drop_trials(tenure, &one(range));
+            self.drop_trials(tenure, &range.into());
         }
     }
 
     fn drop_trials(&mut self, tenure: TenureId, trials: &Ranges) {
         if !self.from.is_empty() {
-            self.from.retain(|trial, _| !trials.contains(trial));
+            self.from.retain(|trial, _| !trials.contains(*trial));
         }
         if let Some(open) = self.open.iter_mut().find(|open| open.tenure.id == tenure) {
-            trials.iter().for_each(|range| open.trials.remove(range.clone()));
+            open.trials.subtract(trials);
         }
-        self.finish(tenure, count(trials));
+        self.finish(tenure, trials.count());
     }
 
     fn finish(&mut self, tenure: TenureId, trials: u64) {
@@ -247,7 +244,7 @@ impl State {
         for &trial in trials {
             if let Some(tenure) = self.owner(trial) {
                 self.let_go(id, tenure, trial);
-                self.drop_trials(tenure, &one(trial..trial.saturating_add(1)));
+                self.drop_trials(tenure, &(trial..trial.saturating_add(1)).into());
             }
         }
         let asked = self.hands.get(id.0).and_then(Option::as_ref).and_then(|hand| hand.answering.as_ref());
@@ -268,7 +265,7 @@ impl State {
     pub(super) fn end(&mut self, id: HandId, mut rows: Vec<Row>) -> Vec<Ended> {
         let mut all = Vec::new();
         while let Some(trial) = rows.first().map(|row| row.record.trial) {
-            let of = |open: &Open| Some((Arc::clone(&open.tenure), open.trials.get(&trial)?.clone()));
+            let of = |open: &Open| Some((Arc::clone(&open.tenure), open.trials.around(trial)?));
             // A walker has trials of open leases alone.
             let Some((tenure, range)) = self.open.iter().find_map(of) else {
                 rows.swap_remove(0);
@@ -306,7 +303,7 @@ impl State {
     }
 
     fn owner(&self, trial: u64) -> Option<TenureId> {
-        self.open.iter().find(|open| open.trials.contains(&trial)).map(|open| open.tenure.id)
+        self.open.iter().find(|open| open.trials.contains(trial)).map(|open| open.tenure.id)
     }
 
     fn let_go(&mut self, id: HandId, tenure: TenureId, trial: u64) {

@@ -7,7 +7,7 @@ use taugrid_escape::walk::Checkpoint;
 
 use super::testing::{ENDLESS, Scripted};
 use super::*;
-use crate::holdings::{Tenure, one};
+use crate::holdings::Tenure;
 use crate::threads::RayonThreads;
 
 const CELL: CellKey = CellKey(7);
@@ -75,7 +75,7 @@ fn trials_that_are_open_are_not_run_twice_in_one_feed() {
     let feed = feed(work(1, 0..20, &script), ALL);
     assert!(!feed.serves(&work(2, 19..30, &script)));
     // What was dropped may come again.
-    feed.give_up(TenureId(1), &one(10..20));
+    feed.give_up(TenureId(1), &Ranges::from(10..20));
     assert!(feed.serves(&work(2, 19..30, &script)) && !feed.serves(&work(2, 9..30, &script)));
 }
 
@@ -105,20 +105,26 @@ fn a_recall_takes_what_waits_from_the_end_and_then_what_is_in_hand() {
     let script = Arc::new(Scripted::new(4, |_| ENDLESS));
     let feed = feed(work(1, 0..10, &script), ALL);
     let id = TenureId(1);
-    let left = one(0..10);
+    let left = Ranges::from(0..10);
     let rest = while_walking(&feed, |line| {
-        assert_eq!(feed.recall(id, &left, 2, true, Ticket(1)), Recalled { dropped: one(8..10), pending: false });
-        assert_eq!(feed.recall(id, &left, 9, false, Ticket(2)), Recalled { dropped: one(4..8), pending: false });
+        assert_eq!(
+            feed.recall(id, &left, 2, true, Ticket(1)),
+            Recalled { dropped: Ranges::from(8..10), pending: false }
+        );
+        assert_eq!(
+            feed.recall(id, &left, 9, false, Ticket(2)),
+            Recalled { dropped: Ranges::from(4..8), pending: false }
+        );
         assert_eq!(feed.recall(id, &left, 1, true, Ticket(3)), Recalled { dropped: Ranges::new(), pending: true });
         let Some(Report::Released { ticket, trials, checkpoints }) = line.blocking_recv() else { panic!("an answer") };
-        assert_eq!((ticket, trials), (Ticket(3), one(3..4)));
+        assert_eq!((ticket, trials), (Ticket(3), Ranges::from(3..4)));
         let [shown] = &checkpoints[..] else { panic!("one state") };
         assert!(shown.cell == CELL && shown.trial == 3 && shown.steps > 0);
         assert_eq!(shown.state, shown.steps.to_le_bytes().to_vec());
         // Nothing is asked twice at once, but what is gone is gone.
         assert!(feed.recall(id, &left, 9, true, Ticket(4)).pending);
         let Some(Report::Released { trials, .. }) = line.blocking_recv() else { panic!("an answer") };
-        assert_eq!(trials, one(0..3));
+        assert_eq!(trials, Ranges::from(0..3));
     });
     assert!(rest.is_empty() && !feed.holds(id));
     let nobody = feed.recall(id, &left, 9, true, Ticket(5));
@@ -224,7 +230,7 @@ fn a_recall_is_answered_though_the_walker_dies() {
     let feed = feed(work(1, 0..4, &script), ALL);
     let hand = feed.lock().enter();
     assert!(feed.lock().take(hand).is_some());
-    assert!(feed.recall(TenureId(1), &one(0..4), 9, true, Ticket(1)).pending);
+    assert!(feed.recall(TenureId(1), &Ranges::from(0..4), 9, true, Ticket(1)).pending);
     let (lost, answered) = feed.lock().leave(hand);
     assert_eq!(lost, [TenureId(1)]);
     assert_eq!(answered.iter().map(|request| request.ticket).collect::<Vec<_>>(), [Ticket(1)]);

@@ -93,7 +93,7 @@ impl Sink for Walk<'_> {
         }
         match wish.as_deref() {
             Some(Wish::All) => Order::ReleaseAll,
-            Some(Wish::Some(trials)) => Order::Release(trials.iter().cloned().flatten().collect()),
+            Some(Wish::Some(trials)) => Order::Release(trials.iter().flatten().collect()),
             None if self.sampler.as_mut().is_some_and(|sampler| sampler.is_due(now)) => Order::Checkpoint,
             None => Order::GoOn,
         }

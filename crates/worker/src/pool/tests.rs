@@ -6,7 +6,6 @@ use taugrid_results::CellKey;
 
 use super::*;
 use crate::feed::testing::{ENDLESS, Scripted};
-use crate::holdings::one;
 use crate::threads::RayonThreads;
 
 const ALL: Showing = Showing { every: None, least_work: Duration::ZERO };
@@ -80,11 +79,11 @@ fn a_pause_begins_nothing_and_ends() {
     let pool = pool(1, reports);
     pool.pause();
     pool.submit(work(1, 0..4, &Arc::new(Scripted::new(4, |_| 1))));
-    let recalled = pool.recall(TenureId(1), &one(0..4), 1, true, Ticket(1));
-    assert_eq!(recalled, Recalled { dropped: one(3..4), pending: false });
+    let recalled = pool.recall(TenureId(1), &Ranges::from(0..4), 1, true, Ticket(1));
+    assert_eq!(recalled, Recalled { dropped: Ranges::from(3..4), pending: false });
     pool.resume();
     assert_eq!(line.blocking_recv().map(rows).map(|rows| rows.len()), Some(3));
     // The feed is gone with its last trial, or about to go; a lease of nobody's is recalled in vain.
-    let recalled = pool.recall(TenureId(9), &one(0..4), 1, true, Ticket(2));
+    let recalled = pool.recall(TenureId(9), &Ranges::from(0..4), 1, true, Ticket(2));
     assert_eq!(recalled, Recalled { dropped: Ranges::new(), pending: false });
 }
