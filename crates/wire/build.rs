@@ -13,6 +13,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     let descriptors = protox::compile(&files, [&proto])?;
-    tonic_prost_build::configure().bytes(".").compile_fds(descriptors)?;
+    tonic_prost_build::configure().bytes(".").codec_path("crate::codec::LeanCodec").compile_fds(descriptors)?;
     Ok(())
 }
