@@ -1,6 +1,7 @@
 //! Slurm's commands, run as processes. None may take for ever, and none sees variables that would have it answer otherwise
 //! than it was asked.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -11,7 +12,7 @@ use tokio::process::Command;
 
 use crate::queue::{self, Task, TaskId};
 use crate::refusal::{Trouble, classify};
-use crate::state::State;
+use crate::state::{By, State};
 
 /// sbatch tries again by itself for a while; longer than that it is not waited for.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -63,7 +64,7 @@ impl Slurm {
             "--states=all".to_owned(),
             "--noheader".to_owned(),
             "--array".to_owned(),
-            format!("--format={}", queue::FORMAT),
+            format!("--Format={}", queue::FORMAT),
         ];
         let printed = self.run("squeue", arguments, None).await?;
         let tasks = queue::parse(&printed).map_err(|_| garbage("squeue", &printed))?;
@@ -110,6 +111,21 @@ impl Slurm {
         Ok(printed.lines().filter(|line| !line.trim().is_empty()).map(|line| State::parse(line.trim())).collect())
     }
 
+    /// Whose scancel it was that ended these tasks, as far as the accounting knows.
+    ///
+    /// # Errors
+    /// Where there is none, which is common.
+    pub async fn cancellers(&self, tasks: &[TaskId]) -> Result<BTreeMap<TaskId, By>, Trouble> {
+        let mut ids: Vec<String> = tasks.iter().map(|task| task.job.to_string()).collect();
+        ids.dedup();
+        let options = ["--noheader", "--parsable2", "--allocations", "--format=JobID,State,UID"].map(str::to_owned);
+        let jobs = format!("--jobs={}", ids.join(","));
+        let printed = self.run("sacct", options.into_iter().chain([jobs]).collect(), None).await?;
+        let rows: BTreeMap<&str, By> = printed.lines().filter_map(canceller).collect();
+        let of = |task: &TaskId| rows.get(&*task.to_string()).or_else(|| rows.get(&*format!("{}_", task.job))).copied();
+        Ok(tasks.iter().filter_map(|task| Some((*task, of(task)?))).collect())
+    }
+
     async fn run(&self, name: &'static str, arguments: Vec<String>, input: Option<&str>) -> Result<String, Trouble> {
         let program = self.folder.as_ref().map_or_else(|| PathBuf::from(name), |folder| folder.join(name));
         let absent = |error: std::io::Error| Trouble::Absent { command: name, reason: error.to_string() };
@@ -154,6 +170,15 @@ impl Slurm {
         }
         Ok(text(&output.stdout))
     }
+}
+
+/// One line of sacct's, of a job that was cancelled: its id, and by whom. Tasks that never ran are in one line, `17_[2-5]`,
+/// and their id is `17_`.
+fn canceller(line: &str) -> Option<(&str, By)> {
+    let mut fields = line.trim().split('|');
+    let (id, state, owner) = (fields.next()?, fields.next()?, fields.next()?);
+    let by = state.strip_prefix("CANCELLED by ")?;
+    Some((id.split('[').next()?, if by == owner { By::Owner } else { By::Other }))
 }
 
 fn garbage(command: &'static str, text: &str) -> Trouble {

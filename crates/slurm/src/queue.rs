@@ -3,11 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::state::State;
+use crate::state::{End, State};
 use crate::time;
 
-/// What squeue is asked for: `--format` of one line of [`parse`].
-pub const FORMAT: &str = "%i|%j|%T|%M|%r";
+/// What squeue is asked for: `--Format` of one line of [`parse`].
+pub const FORMAT: &str = "JobArrayID:|,Name:|,State:|,TimeUsed:|,PreemptTime:|,Reason:|";
 
 /// A job, or a task of an array: `17`, `17_3`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,9 +48,9 @@ pub fn parse(text: &str) -> Result<Vec<Task>, QueueError> {
 
 fn line(line: &str) -> Result<Task, QueueError> {
     let wrong = || QueueError(line.chars().take(200).collect());
-    let mut fields = line.splitn(5, '|').map(str::trim);
+    let mut fields = line.strip_suffix('|').ok_or_else(wrong)?.splitn(6, '|').map(str::trim);
     let mut next = || fields.next().ok_or_else(wrong);
-    let (id, name, state, elapsed, reason) = (next()?, next()?, next()?, next()?, next()?);
+    let (id, name, state, elapsed, preempted, reason) = (next()?, next()?, next()?, next()?, next()?, next()?);
     Ok(Task {
         id: TaskId::parse(id).ok_or_else(wrong)?,
         name: name.to_owned(),
@@ -58,6 +58,10 @@ fn line(line: &str) -> Result<Task, QueueError> {
             // Slurm could not start it, and holds it. There is no state for that, only a reason.
             State::Waiting if reason.to_ascii_lowercase().replace('_', " ") == "launch failed requeued held" => {
                 State::Held
+            }
+            // It left within its grace, with an exit code: that is no state of its own. Who was not preempted has `N/A`.
+            State::Ended(End::Failed) if preempted.starts_with(|first: char| first.is_ascii_digit()) => {
+                State::Ended(End::Preempted)
             }
             state => state,
         },
@@ -91,23 +95,30 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::state::End;
 
     #[test]
     fn a_queue() {
         let text = "\
-12|taugrid-1-coordinator|RUNNING|1-02:03:04|None
-13_1|taugrid-1-workers|PENDING|0:00|Resources
-13_2|taugrid-1-workers|FAILED|0:05|NonZeroExitCode
-13_3|taugrid-1-workers|PENDING|0:00|launch failed requeued held
-13_4|taugrid-1-workers|BOILING|INVALID|a|b
+12|taugrid-1-coordinator|RUNNING|1-02:03:04|N/A|None|
+13_1|taugrid-1-workers|PENDING|0:00|N/A|Resources|
+13_2|taugrid-1-workers|FAILED|0:05|N/A|NonZeroExitCode|
+13_3|taugrid-1-workers|PENDING|0:00|N/A|launch failed requeued held|
+13_4|taugrid-1-workers|BOILING|INVALID|N/A|a|b|
+13_5|taugrid-1-workers|FAILED|0:05|2026-11-28T09:53:52|NonZeroExitCode|
 ";
         let tasks = parse(text).expect("a queue");
         let states: Vec<_> = tasks.iter().map(|task| (task.id.to_string(), task.state)).collect();
         let failed = State::Ended(End::Failed);
-        let [c, a, b, d, e] = ["12", "13_1", "13_2", "13_3", "13_4"].map(str::to_owned);
-        let expected = [(c, State::Running), (a, State::Waiting), (b, failed), (d, State::Held), (e, State::Unknown)];
-        assert_eq!(states, expected);
+        let preempted = State::Ended(End::Preempted);
+        let expected = [
+            ("12", State::Running),
+            ("13_1", State::Waiting),
+            ("13_2", failed),
+            ("13_3", State::Held),
+            ("13_4", State::Unknown),
+            ("13_5", preempted),
+        ];
+        assert_eq!(states, expected.map(|(id, state)| (id.to_owned(), state)));
         assert_eq!((tasks[2].elapsed, tasks[4].elapsed), (Some(Duration::from_secs(5)), None));
         assert_eq!(tasks[4].reason, "a|b");
         assert_eq!(parse("\n"), Ok(Vec::new()));
@@ -115,10 +126,14 @@ mod tests {
 
     #[test]
     fn half_a_queue_is_none() {
-        for text in
-            ["1|a|RUNNING|0:01", "x|a|RUNNING|0:01|None", "slurm_load_jobs error", "1_[2-5]|a|PENDING|0:00|None"]
-        {
-            assert!(parse(&format!("1|a|RUNNING|0:01|None\n{text}\n")).is_err(), "{text}");
+        for text in [
+            "1|a|RUNNING|0:01|N/A|",
+            "1|a|RUNNING|0:01|N/A|None",
+            "x|a|RUNNING|0:01|N/A|None|",
+            "slurm_load_jobs error",
+            "1_[2-5]|a|PENDING|0:00|N/A|None|",
+        ] {
+            assert!(parse(&format!("1|a|RUNNING|0:01|N/A|None|\n{text}\n")).is_err(), "{text}");
         }
     }
 

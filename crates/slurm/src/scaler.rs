@@ -1,5 +1,6 @@
 //! The loop around the policy: looks, decides, submits, and writes down what was submitted.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
@@ -12,7 +13,7 @@ use crate::policy::{Action, Bounds, Observation, Outcome, Policy, Tuning, Work};
 use crate::queue::{Task, TaskId};
 use crate::record::Role;
 use crate::script;
-use crate::state::State;
+use crate::state::{By, End, State};
 
 /// A coordinator that has not answered yet is asked so often.
 const FIRST_PERIOD: Duration = Duration::from_secs(1);
@@ -35,6 +36,8 @@ pub struct Scaler<C> {
     coordinator: C,
     policy: Policy,
     order: Order,
+    /// Tasks that somebody cancelled, and who, as far as that is known.
+    cancelled: BTreeMap<TaskId, Option<By>>,
     began: Instant,
     lock: Option<Lock>,
     said: String,
@@ -67,6 +70,7 @@ impl<C: Coordinator> Scaler<C> {
             coordinator,
             policy,
             order,
+            cancelled: BTreeMap::new(),
             began: Instant::now(),
             lock: None,
             said: String::new(),
@@ -98,9 +102,10 @@ impl<C: Coordinator> Scaler<C> {
             }
         };
         (self.has_heard, self.silences) = (true, 0);
-        let queue = self.slurm.queue(&[&self.order.names().workers]).await;
-        if let Err(trouble) = &queue {
-            self.say(&format!("nothing is submitted before the queue is known: {trouble}"));
+        let mut queue = self.slurm.queue(&[&self.order.names().workers]).await;
+        match &mut queue {
+            Ok(queue) => self.learn_who_cancelled(queue).await,
+            Err(trouble) => self.say(&format!("nothing is submitted before the queue is known: {trouble}")),
         }
         let observation = Observation { queue: queue.as_deref().ok(), work: Some(work) };
         let actions = self.policy.step(self.began.elapsed(), &observation);
@@ -153,6 +158,22 @@ impl<C: Coordinator> Scaler<C> {
                 return;
             }
             tokio::time::sleep(FIRST_PERIOD).await;
+        }
+    }
+
+    /// Asks, once for each task, whose scancel it was that ended it: squeue does not say.
+    async fn learn_who_cancelled(&mut self, queue: &mut [Task]) {
+        let cancelled = ids(queue, |task| matches!(task.state, State::Ended(End::Cancelled(_))));
+        let new: Vec<_> = cancelled.iter().filter(|task| !self.cancelled.contains_key(task)).copied().collect();
+        // Where there is no accounting it is not known.
+        let known =
+            if new.is_empty() { BTreeMap::new() } else { self.slurm.cancellers(&new).await.unwrap_or_default() };
+        self.cancelled.extend(new.into_iter().map(|task| (task, known.get(&task).copied())));
+        self.cancelled.retain(|task, _| cancelled.contains(task));
+        for task in queue {
+            if let State::Ended(End::Cancelled(by)) = &mut task.state {
+                *by = self.cancelled.get(&task.id).copied().flatten();
+            }
         }
     }
 

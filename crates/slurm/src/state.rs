@@ -1,4 +1,4 @@
-//! The states of a job, as `squeue --format=%T` prints them.
+//! The states of a job, as squeue prints them.
 
 /// What a state means to who counts workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,16 +24,25 @@ pub enum End {
     Completed,
     /// With another exit code. 3 is that of a worker that left when it was asked to.
     Failed,
-    /// By somebody's scancel.
-    Cancelled,
+    /// By scancel; whose, where that is known.
+    Cancelled(Option<By>),
     /// Its time was over: `TIMEOUT`, `DEADLINE`.
     Timeout,
-    /// A job of more worth took its place.
+    /// A job of more worth took its place. `FAILED` as well, if it left in order within its grace: `queue` tells them apart.
     Preempted,
     /// Its node died, or did not come up: `NODE_FAIL`, `BOOT_FAIL`.
     NodeFailed,
     /// It took more memory than it had asked for.
     OutOfMemory,
+}
+
+/// Whose scancel it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum By {
+    /// The job's own user's.
+    Owner,
+    /// An administrator's, or Slurm's own.
+    Other,
 }
 
 impl State {
@@ -50,7 +59,7 @@ impl State {
             "REQUEUE_HOLD" | "SPECIAL_EXIT" | "RECONFIG_FAIL" => Self::Held,
             "COMPLETED" => Self::Ended(End::Completed),
             "FAILED" => Self::Ended(End::Failed),
-            "CANCELLED" | "REVOKED" => Self::Ended(End::Cancelled),
+            "CANCELLED" | "REVOKED" => Self::Ended(End::Cancelled(None)),
             "TIMEOUT" | "DEADLINE" => Self::Ended(End::Timeout),
             "PREEMPTED" => Self::Ended(End::Preempted),
             "NODE_FAIL" | "BOOT_FAIL" => Self::Ended(End::NodeFailed),
@@ -74,7 +83,7 @@ impl State {
             Self::Unknown => "unknown",
             Self::Ended(End::Completed) => "completed",
             Self::Ended(End::Failed) => "failed",
-            Self::Ended(End::Cancelled) => "cancelled",
+            Self::Ended(End::Cancelled(_)) => "cancelled",
             Self::Ended(End::Timeout) => "timed out",
             Self::Ended(End::Preempted) => "preempted",
             Self::Ended(End::NodeFailed) => "node failed",
@@ -99,7 +108,7 @@ mod tests {
         for word in ["", "???", "running", "BOILING"] {
             assert_eq!(State::parse(word), State::Unknown, "{word}");
         }
-        assert_eq!(State::parse("CANCELLED by 1000"), State::Ended(End::Cancelled));
+        assert_eq!(State::parse("CANCELLED by 1000"), State::Ended(End::Cancelled(None)));
         assert!(State::parse("BOILING").is_live() && !State::parse("NODE_FAIL").is_live());
     }
 }

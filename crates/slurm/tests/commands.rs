@@ -8,9 +8,13 @@ use std::time::Duration;
 
 use taugrid_slurm::names::Names;
 use taugrid_slurm::place::End;
+use taugrid_slurm::policy::{Action, Bounds, Observation, Outcome, Policy, Tuning};
+use taugrid_slurm::queue::TaskId;
 use taugrid_slurm::record::Role;
 use taugrid_slurm::refusal::{Kind, Trouble};
-use taugrid_slurm::scaler::Tick;
+use taugrid_slurm::scaler::{Coordinator, Tick};
+use taugrid_slurm::script;
+use taugrid_slurm::state::By;
 use taugrid_slurm::submission::SubmitError;
 
 use rig::Rig;
@@ -158,7 +162,7 @@ async fn slurm_that_is_not_there_is_named() {
 
 #[tokio::test]
 async fn workers_that_end_are_replaced_whatever_the_state() {
-    for state in ["PREEMPTED", "NODE_FAIL", "BOOT_FAIL", "DEADLINE", "TIMEOUT", "FAILED", "COMPLETED"] {
+    for state in ["PREEMPTED", "NODE_FAIL", "BOOT_FAIL", "DEADLINE", "TIMEOUT", "FAILED", "COMPLETED", "CANCELLED"] {
         let rig = Rig::new(4);
         rig.submit().await.unwrap();
         rig.run_all();
@@ -177,19 +181,77 @@ async fn workers_that_end_are_replaced_whatever_the_state() {
     }
 }
 
+/// Looks twice at two workers of which one ended so, and gives the coordinator and the workers that are there then.
+async fn live_after(rig: &Rig, state: &str, elapsed: &str) -> usize {
+    rig.submit().await.unwrap();
+    rig.run_all();
+    let mut scaler = rig.scaler();
+    scaler.tick().await;
+    rig.set_state_after("102_1", state, elapsed);
+    scaler.tick().await;
+    scaler.tick().await;
+    rig.live()
+}
+
 #[tokio::test]
-async fn workers_that_fail_at_once_are_not_replaced_at_once() {
-    for state in ["OUT_OF_MEMORY", "CANCELLED"] {
-        let rig = Rig::new(2);
-        rig.submit().await.unwrap();
-        rig.run_all();
-        let mut scaler = rig.scaler();
-        scaler.tick().await;
-        rig.set_state("102_1", state);
-        scaler.tick().await;
-        scaler.tick().await;
-        assert_eq!(rig.live(), 2, "{state}");
+async fn workers_that_fail_are_not_replaced_at_once() {
+    for (state, elapsed) in
+        [("FAILED", "0:05"), ("COMPLETED", "0:05"), ("CANCELLED", "0:05"), ("OUT_OF_MEMORY", "10:00")]
+    {
+        assert_eq!(live_after(&Rig::new(2), state, elapsed).await, 2, "{state}");
     }
+}
+
+/// For half an hour, with nobody else in the queue. What the accounting says makes no difference here: there is none.
+#[tokio::test]
+async fn workers_that_slurm_ends_at_once_are_told_from_those_that_crash_at_once() {
+    for (state, most) in [("FAILED", 8), ("FAILED, preempted", 32), ("NODE_FAIL", 32)] {
+        let rig = Rig::new(1);
+        let workers = rig.order.names().workers;
+        let mut policy = Policy::new(Bounds { min: 1, max: 1, threads: 1 }, Tuning::default());
+        let work = rig::Busy.work().await.unwrap();
+        let mut submitted = 0;
+        for now in (0..1800).step_by(15).map(Duration::from_secs) {
+            let queue = rig.slurm.queue(&[&workers]).await.unwrap();
+            let actions = policy.step(now, &Observation { queue: Some(&queue), work: Some(work) });
+            if actions.is_empty() {
+                continue;
+            }
+            assert_eq!(actions, [Action::Submit(1)], "{state}");
+            let job = rig.slurm.submit(&script::workers(&rig.order, "1"), &["--array=1-1".to_owned()]).await.unwrap();
+            policy.heard(now, Outcome::Accepted { job, tasks: 1 });
+            rig.set_state_after(&format!("{job}_1"), state, "0:05");
+            submitted += 1;
+        }
+        assert!((most / 2..=most).contains(&submitted), "{state}: {submitted}");
+    }
+}
+
+#[tokio::test]
+async fn whose_scancel_it_was_is_asked_of_the_accounting_once() {
+    for (accounts, live) in [
+        ("102_1|CANCELLED by 1000|1000", 3),
+        ("102_[1-2]|CANCELLED by 1000|1000", 3),
+        ("102_1|CANCELLED by 0|1000", 2),
+        // It lags behind.
+        ("102_1|RUNNING|1000", 3),
+    ] {
+        let rig = Rig::new(2);
+        rig.write("accounts", accounts);
+        assert_eq!(live_after(&rig, "CANCELLED", "10:00").await, live, "{accounts}");
+        assert_eq!(rig.calls().matches("sacct").count(), 1, "{accounts}");
+    }
+    let rig = Rig::new(1);
+    rig.write(
+        "accounts",
+        "9|CANCELLED by 7|7\n9_3|CANCELLED by 0|7\n9_[4,6-8]|CANCELLED by 7|7\n8|CANCELLED|7\n\nmotd\n",
+    );
+    let tasks =
+        [(9, None), (9, Some(3)), (9, Some(7)), (8, None), (8, Some(1))].map(|(job, task)| TaskId { job, task });
+    let known = rig.slurm.cancellers(&tasks).await.unwrap();
+    let by = tasks.map(|task| known.get(&task).copied());
+    assert_eq!(by, [Some(By::Owner), Some(By::Other), Some(By::Owner), None, None]);
+    assert!(rig.calls().contains("--jobs=9,8"), "{}", rig.calls());
 }
 
 #[tokio::test]
@@ -248,7 +310,7 @@ async fn at_the_end_those_that_wait_are_taken_back_and_those_that_run_may_leave(
 async fn to_cancel_what_is_forgotten_is_no_failure() {
     let rig = Rig::new(1);
     rig.submit().await.unwrap();
-    let id = taugrid_slurm::queue::TaskId { job: 7, task: None };
+    let id = TaskId { job: 7, task: None };
     rig.on("scancel", "echo 'scancel: error: Kill job error on job id 7: Invalid job id specified' >&2; exit 1");
     rig.slurm.cancel(&[id], true).await.unwrap();
     rig.on("scancel", "echo 'scancel: error: Kill job error on job id 7: Access/permission denied' >&2; exit 1");

@@ -42,11 +42,6 @@ impl Backoff {
         now >= self.until + self.pause()
     }
 
-    /// How many failures in a row.
-    pub(super) fn failures(&self) -> u32 {
-        self.failures
-    }
-
     fn pause(&self) -> Duration {
         match self.failures.checked_sub(1) {
             None => Duration::ZERO,

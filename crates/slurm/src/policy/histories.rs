@@ -5,7 +5,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::state::{End, State};
+use crate::state::{By, End, State};
 
 const PERIOD: u64 = 15;
 const MAX: u32 = 8;
@@ -43,7 +43,8 @@ fn fault() -> impl Strategy<Value = Fault> {
     let end = prop_oneof![
         Just(End::Failed),
         Just(End::Completed),
-        Just(End::Cancelled),
+        Just(End::Cancelled(Option::None)),
+        Just(End::Cancelled(Some(By::Owner))),
         Just(End::Timeout),
         Just(End::Preempted),
         Just(End::NodeFailed),
@@ -150,7 +151,7 @@ fn step(policy: &mut Policy, cluster: &mut Cluster, now: Duration, fault: Fault)
             Action::Cancel(tasks) => {
                 for job in cluster.jobs.iter_mut().filter(|job| tasks.contains(&job.0)) {
                     if matches!(job.1, State::Waiting | State::Held) {
-                        job.1 = State::Ended(End::Cancelled);
+                        job.1 = State::Ended(End::Cancelled(None));
                     }
                 }
             }
@@ -219,21 +220,26 @@ fn tries_of_a_day(fault: Fault) -> (u32, Policy, Cluster, Duration) {
 
 #[test]
 fn what_fails_all_day_is_tried_all_day_but_not_often_and_works_when_it_can() {
-    let longest = Tuning::default().longest.as_secs();
-    // The day in waits of the longest, and those on the way there.
-    let most = (86_400 / longest + 8) as u32;
+    let Tuning { longest, taken, .. } = Tuning::default();
     let all = 0xff;
-    for fault in [
-        Fault::Refuse(Kind::Limit),
-        Fault::Refuse(Kind::Mistake),
-        Fault::Refuse(Kind::Passing),
-        Fault::Dropped,
-        Fault::Ends(all, End::Failed),
-        Fault::Ends(all, End::OutOfMemory),
-        Fault::Ends(all, End::Cancelled),
-        Fault::Ends(all, End::Completed),
-        Fault::Held(all),
+    for (fault, longest) in [
+        (Fault::Refuse(Kind::Limit), longest),
+        (Fault::Refuse(Kind::Mistake), longest),
+        (Fault::Refuse(Kind::Passing), longest),
+        (Fault::Dropped, longest),
+        (Fault::Ends(all, End::Failed), longest),
+        (Fault::Ends(all, End::OutOfMemory), longest),
+        (Fault::Ends(all, End::Cancelled(None)), longest),
+        (Fault::Ends(all, End::Cancelled(Some(By::Other))), longest),
+        (Fault::Ends(all, End::Completed), longest),
+        (Fault::Held(all), longest),
+        (Fault::Ends(all, End::Preempted), taken),
+        (Fault::Ends(all, End::NodeFailed), taken),
+        (Fault::Ends(all, End::Cancelled(Some(By::Owner))), taken),
     ] {
+        // The day in waits of the longest, and those on the way there.
+        let longest = longest.as_secs();
+        let most = (86_400 / longest + 8) as u32;
         let (tries, mut policy, mut cluster, mut now) = tries_of_a_day(fault);
         assert!((most / 2..=most).contains(&tries), "{fault:?}: {tries} tries, at most {most}");
         for _ in 0..longest / PERIOD + 10 {

@@ -2,8 +2,8 @@
 //!
 //! It knows no clock, no process and no network. What it must never do: submit for ever where nothing comes of it, or never
 //! again after a failure. So it waits after refusals and after workers that fail at once, twice as long each time, but no
-//! longer than [`Tuning::longest`]; it counts what the queue shows, not what it remembers having submitted; and where it does
-//! not know what is there, it does nothing.
+//! longer than [`Tuning::longest`], nor than [`Tuning::taken`] where it was Slurm that ended them; it counts what the queue
+//! shows, not what it remembers having submitted; and where it does not know what is there, it does nothing.
 
 mod backoff;
 #[cfg(test)]
@@ -44,6 +44,8 @@ pub struct Tuning {
     pub first: Duration,
     /// No wait is longer.
     pub longest: Duration,
+    /// No wait is longer after workers that Slurm, or their user, ended before they had done anything.
+    pub taken: Duration,
     /// After so long, what sbatch may have submitted though it did not say so is in the queue.
     pub settle: Duration,
     /// Workers that wait and are too many are taken back when they have been for so long.
@@ -59,6 +61,7 @@ impl Default for Tuning {
             least_work: seconds(60),
             first: seconds(15),
             longest: seconds(600),
+            taken: seconds(60),
             settle: seconds(60),
             surplus: seconds(60),
             closing: seconds(120),
@@ -139,6 +142,8 @@ pub struct Policy {
     refused: Backoff,
     /// Workers that failed.
     failing: Backoff,
+    /// Workers that were ended before they had done anything.
+    taken: Backoff,
     /// So many looks are to be had, after the wait, before it is believed that sbatch submitted nothing.
     doubt: u32,
     /// No more tasks are submitted at once: fewer after each refusal for their number.
@@ -167,6 +172,7 @@ impl Policy {
             tasks: Tasks::default(),
             refused: Backoff::new(tuning.first, tuning.longest),
             failing: Backoff::new(tuning.first, tuning.longest),
+            taken: Backoff::new(tuning.first, tuning.taken),
             doubt: 0,
             most: u32::MAX,
             received_then: 0,
@@ -194,6 +200,11 @@ impl Policy {
         } else if received_more && self.failing.is_over(now) {
             self.failing.reset();
         }
+        if look.taken > 0 {
+            self.taken.fail(now, 1);
+        } else if self.taken.is_over(now) {
+            self.taken.reset();
+        }
         let mut actions = Vec::new();
         if !look.held.is_empty() {
             actions.push(Action::Cancel(look.held));
@@ -213,7 +224,7 @@ impl Policy {
             return self.noted(actions);
         }
         self.surplus_since = None;
-        let is_waiting = self.refused.is_waiting(now) || self.failing.is_waiting(now);
+        let is_waiting = [&self.refused, &self.failing, &self.taken].iter().any(|backoff| backoff.is_waiting(now));
         if self.doubt > 0 && !self.refused.is_waiting(now) {
             self.doubt -= 1;
             return self.noted(actions);
@@ -250,11 +261,6 @@ impl Policy {
                 }
             }
         }
-    }
-
-    /// How many times in a row workers have failed.
-    pub fn failures(&self) -> u32 {
-        self.failing.failures()
     }
 
     fn want(&self, work: Work) -> Want {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::queue::{Task, TaskId};
-use crate::state::{End, State};
+use crate::state::{By, End, State};
 
 /// A task that ended sooner than that did no work worth its start.
 const QUICK: Duration = Duration::from_secs(60);
@@ -50,6 +50,8 @@ pub(super) struct Look {
     pub(super) held: Vec<TaskId>,
     /// Tasks that ended since the last look, and should not have.
     pub(super) failed: u32,
+    /// Tasks that ended since the last look, before they had done anything, and could not help it.
+    pub(super) taken: u32,
 }
 
 impl Tasks {
@@ -84,8 +86,13 @@ impl Tasks {
                     Seen::Over
                 }
                 State::Ended(end) => {
-                    let is_ours = self.cancelled.contains(&task.id);
-                    look.failed += u32::from(is_new_end && !is_ours && is_failure(end, task.elapsed, works));
+                    if is_new_end && !self.cancelled.contains(&task.id) {
+                        match judge(end, task.elapsed, works) {
+                            Judgement::Failed => look.failed += 1,
+                            Judgement::Taken => look.taken += 1,
+                            Judgement::Served => {}
+                        }
+                    }
                     Seen::Over
                 }
             };
@@ -116,15 +123,30 @@ impl Tasks {
     }
 }
 
-/// Whether a task should not have ended so.
-fn is_failure(end: End, elapsed: Option<Duration>, works: bool) -> bool {
+/// What the end of a task says of the next one that is submitted in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Judgement {
+    /// It did its work.
+    Served,
+    /// It did none, for a reason that is not its own: the next one may fare better.
+    Taken,
+    /// It should not have ended so, and neither will the next.
+    Failed,
+}
+
+/// What is to be thought of a task that ended so after so long. That one was ended from outside is taken from Slurm alone:
+/// a script that crashes has its exit code, whatever that is.
+fn judge(end: End, elapsed: Option<Duration>, works: bool) -> Judgement {
     let is_quick = elapsed.is_none_or(|elapsed| elapsed < QUICK);
     match end {
-        End::OutOfMemory | End::Cancelled => true,
-        // A worker ends with 0 when the sweep has ended, and with 3 when it was asked to leave.
-        End::Completed => is_quick,
-        End::Failed => is_quick || !works,
-        End::Timeout | End::Preempted | End::NodeFailed => !works,
+        End::OutOfMemory | End::Cancelled(Some(By::Other)) => Judgement::Failed,
+        End::Preempted | End::NodeFailed | End::Cancelled(Some(By::Owner)) if is_quick => Judgement::Taken,
+        // A worker ends with 0 when the sweep has ended, and then nobody asks.
+        End::Completed | End::Failed | End::Cancelled(None) if is_quick => Judgement::Failed,
+        End::Completed => Judgement::Served,
+        // It had its time, and no worker comes to anything.
+        _ if !works => Judgement::Failed,
+        _ => Judgement::Served,
     }
 }
 
@@ -140,6 +162,10 @@ mod tests {
         Task { id, name: "w".into(), state: State::parse(state), elapsed, reason: String::new() }
     }
 
+    fn ended(end: End, elapsed: u64) -> Task {
+        Task { state: State::Ended(end), ..task(1, "", elapsed) }
+    }
+
     fn look(tasks: &mut Tasks, now: u64, queue: &[Task]) -> (u32, u32) {
         let look = tasks.look(Duration::from_secs(now), queue, true, MINUTE);
         (look.live, look.failed)
@@ -147,30 +173,33 @@ mod tests {
 
     #[test]
     fn every_end_is_judged_once() {
-        for (state, elapsed, failed) in [
-            ("COMPLETED", 600, 0),
-            ("COMPLETED", 2, 1),
-            ("FAILED", 600, 0),
-            ("FAILED", 2, 1),
-            ("TIMEOUT", 60, 0),
-            ("DEADLINE", 60, 0),
-            ("PREEMPTED", 5, 0),
-            ("NODE_FAIL", 5, 0),
-            ("BOOT_FAIL", 0, 0),
-            ("OUT_OF_MEMORY", 600, 1),
-            ("CANCELLED", 600, 1),
+        use Judgement::{Failed, Served, Taken};
+        for (end, early, late) in [
+            (End::Completed, Failed, Served),
+            (End::Failed, Failed, Served),
+            (End::Timeout, Served, Served),
+            (End::Preempted, Taken, Served),
+            (End::NodeFailed, Taken, Served),
+            (End::OutOfMemory, Failed, Failed),
+            (End::Cancelled(None), Failed, Served),
+            (End::Cancelled(Some(By::Owner)), Taken, Served),
+            (End::Cancelled(Some(By::Other)), Failed, Failed),
         ] {
-            let mut tasks = Tasks::default();
-            assert_eq!(look(&mut tasks, 0, &[task(1, "RUNNING", 0)]), (1, 0));
-            let ended = [task(1, state, elapsed)];
-            assert_eq!(look(&mut tasks, 15, &ended), (0, failed), "{state}");
-            assert_eq!(look(&mut tasks, 30, &ended), (0, 0), "{state}");
-        }
-        // Where no worker comes to anything, no end is a good one.
-        for state in ["FAILED", "TIMEOUT", "PREEMPTED", "NODE_FAIL", "BOOT_FAIL"] {
-            let mut tasks = Tasks::default();
-            tasks.look(Duration::ZERO, &[], false, MINUTE);
-            assert_eq!(tasks.look(MINUTE, &[task(1, state, 600)], false, MINUTE).failed, 1, "{state}");
+            for (elapsed, judgement) in [(59, early), (60, late)] {
+                let mut tasks = Tasks::default();
+                assert_eq!(look(&mut tasks, 0, &[task(1, "RUNNING", 0)]), (1, 0));
+                let queue = [ended(end, elapsed)];
+                let first = tasks.look(MINUTE, &queue, true, MINUTE);
+                let expected = (u32::from(judgement == Failed), u32::from(judgement == Taken));
+                assert_eq!((first.live, (first.failed, first.taken)), (0, expected), "{end:?} after {elapsed} s");
+                let again = tasks.look(2 * MINUTE, &queue, true, MINUTE);
+                assert_eq!((again.live, again.failed, again.taken), (0, 0, 0), "{end:?}");
+            }
+            // Where no worker comes to anything, no end is a good one.
+            let expected = if end == End::Completed { Served } else { Failed };
+            assert_eq!(judge(end, Some(MINUTE), false), expected, "{end:?}");
+            // Whose time is not known had none.
+            assert_eq!(judge(end, None, true), early, "{end:?}");
         }
     }
 
@@ -185,7 +214,7 @@ mod tests {
     fn a_task_that_comes_back_counts_again() {
         let mut tasks = Tasks::default();
         look(&mut tasks, 0, &[task(1, "RUNNING", 0)]);
-        assert_eq!(look(&mut tasks, 15, &[task(1, "CANCELLED", 100)]), (0, 1));
+        assert_eq!(look(&mut tasks, 15, &[task(1, "OUT_OF_MEMORY", 100)]), (0, 1));
         assert_eq!(look(&mut tasks, 30, &[task(1, "RUNNING", 0)]), (1, 0));
         assert_eq!(look(&mut tasks, 45, &[task(1, "REQUEUED", 0)]), (1, 0));
     }

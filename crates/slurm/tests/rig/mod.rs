@@ -78,10 +78,19 @@ impl Rig {
 
     /// Gives a task another state, after ten minutes.
     pub(crate) fn set_state(&self, id: &str, state: &str) {
+        self.set_state_after(id, state, "10:00");
+    }
+
+    /// Gives a task another state, after so long. `FAILED, preempted` is that of one that left within its grace.
+    pub(crate) fn set_state_after(&self, id: &str, state: &str, elapsed: &str) {
+        let (state, preempted) = match state.split_once(", ") {
+            Some((state, _)) => (state, "2026-11-28T09:53:52"),
+            None => (state, "N/A"),
+        };
         self.change(|line| {
             let mut fields: Vec<&str> = line.split('|').collect();
             if fields[0] == id {
-                (fields[2], fields[3]) = (state, "10:00");
+                (fields[2], fields[3], fields[4]) = (state, elapsed, preempted);
             }
             fields.join("|")
         });
