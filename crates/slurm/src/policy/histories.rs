@@ -287,6 +287,18 @@ fn there_are_as_many_as_there_is_work_for() {
 }
 
 #[test]
+fn trials_of_which_none_has_ended_for_so_long_are_worth_a_thread_each() {
+    let mut policy = Policy::new(BOUNDS, Tuning::default());
+    let queue = tasks(&["RUNNING", "RUNNING"]);
+    let long = |threads| Work { open: 23, received: 0, remaining: None, ..work(threads, 0) };
+    // Before they are connected it takes as long as it takes.
+    for (now, threads) in [(0, 0), (600, 0), (615, 8), (660, 8), (674, 8)] {
+        assert_eq!(once(&mut policy, now, &queue, long(threads)), [], "{now}");
+    }
+    assert_eq!(once(&mut policy, 675, &queue, long(8)), [Action::Submit(4)]);
+}
+
+#[test]
 fn nobody_is_submitted_for_work_that_is_about_to_end() {
     let queue = tasks(&["RUNNING", "FAILED"]);
     let nearly_over = Work { remaining: Some(Duration::from_secs(4 * 59)), ..work(4, 100) };

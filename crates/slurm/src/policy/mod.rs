@@ -152,6 +152,8 @@ pub struct Policy {
     received_then: u64,
     /// Whether workers that start come to something.
     works: bool,
+    /// Since when workers are connected, and nothing is known of what trials take.
+    unknown_since: Option<Duration>,
     /// Since when there are more that wait than are wanted.
     surplus_since: Option<Duration>,
 }
@@ -177,6 +179,7 @@ impl Policy {
             most: u32::MAX,
             received_then: 0,
             works: true,
+            unknown_since: None,
             surplus_since: None,
         }
     }
@@ -191,6 +194,8 @@ impl Policy {
         let received_more = observation.work.is_some_and(|work| work.received > self.received_then);
         if let Some(work) = observation.work {
             self.works = work.threads > 0 || received_more;
+            let is_unknown = work.remaining.is_none() && work.threads > 0;
+            self.unknown_since = is_unknown.then(|| self.unknown_since.unwrap_or(now));
         }
         let Some(queue) = observation.queue else { return Vec::new() };
         let look = self.tasks.look(now, queue, self.works, self.tuning.closing);
@@ -209,7 +214,7 @@ impl Policy {
         if !look.held.is_empty() {
             actions.push(Action::Cancel(look.held));
         }
-        let want = observation.work.map_or(Want::Hold, |work| self.want(work));
+        let want = observation.work.map_or(Want::Hold, |work| self.want(now, work));
         let Want::Workers { count, may_submit } = want else {
             self.surplus_since = None;
             return self.noted(actions);
@@ -263,7 +268,9 @@ impl Policy {
         }
     }
 
-    fn want(&self, work: Work) -> Want {
+    /// How many workers the work is worth. By the same reckoning the coordinator's `useful_slots` tells other scalers how many
+    /// threads it is worth; but here are bounds, and a queue: who is submitted now may come when those who are here are done.
+    fn want(&self, now: Duration, work: Work) -> Want {
         match work.phase {
             Phase::Paused => return Want::Hold,
             Phase::Ending => return Want::Workers { count: 0, may_submit: false },
@@ -280,7 +287,8 @@ impl Policy {
         let by_time = match work.remaining {
             // A float beyond the range of u32 becomes the largest.
             Some(remaining) => (remaining.as_secs_f64() / (least_work * f64::from(threads))).ceil() as u32,
-            // Nothing is known before the first trials have ended.
+            // Those who are here find out what trials take. If they have not by then, they take long.
+            None if self.unknown_since.is_some_and(|since| now >= since + self.tuning.least_work) => by_trials,
             None => min,
         };
         let count = by_time.clamp(min, max).min(by_trials).max(1).min(max);
