@@ -27,7 +27,7 @@ pub(crate) struct Part {
 }
 
 /// All of them.
-pub(crate) const PARTS: [Part; 10] = [
+pub(crate) const PARTS: [Part; 11] = [
     part("words", "word", 10_000_000, || {
         rows([[0u32; LANES]; ROWS], |lanes, rows| lanes.fill_words(Isa::current(), rows))
     }),
@@ -41,6 +41,7 @@ pub(crate) const PARTS: [Part; 10] = [
     part("lanes-10d-f64", "step of one trial", 400_000, || steps(quadratic::problem(10, Dtype::F64))),
     part("mlp-b10", "step", 40, || steps(mlp(5000, 10))),
     part("mlp-small-b1", "step", 60_000, || steps(mlp(50, 1))),
+    part("mlp-small-b10", "step", 10_000, || steps(mlp(50, 10))),
     part("mlp-small-b100", "step", 1000, || steps(mlp(50, 100))),
 ];
 

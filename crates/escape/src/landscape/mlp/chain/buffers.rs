@@ -3,6 +3,7 @@
 use super::network::Shared;
 use super::number::Number;
 use super::row::{Numbers, Row};
+use crate::simd::LANES;
 
 /// Strips in a block. The sums of the second layer are loaded and stored once a block, and W₂ of a block stays in L1.
 pub(super) const BLOCK: usize = 16;
@@ -23,6 +24,8 @@ pub(super) struct Buffers<N> {
     pub(super) bias_slopes: Vec<Numbers<N>>,
     /// Drift times the same, with batches of one example.
     pub(super) moves: Vec<Numbers<N>>,
+    /// ‖z‖² after an update, in sixteen partial sums. In memory: kernels that are called leave nothing in registers.
+    pub(super) squares: [f64; LANES],
     /// Σ s∇ℓ over the tiles since the last update, like z. Empty if one tile holds a whole batch.
     pub(super) gradient: Vec<Row>,
     /// W₁ and b₁ of θ, of the strip at hand.
@@ -43,6 +46,7 @@ impl<N: Number> Buffers<N> {
             hidden: Vec::new(),
             sums: Vec::new(),
             bias_slopes: vec![Numbers::ZERO; layout.class_planes()],
+            squares: [0.0; LANES],
             moves: vec![Numbers::ZERO; layout.class_planes()],
             gradient: Vec::new(),
             first: vec![Row::ZERO; 2 * layout.first_rows()],

@@ -1,15 +1,17 @@
 //! The way forward: t = φ(W₁x + b₁) strip by strip, and W₂t block by block.
 
+use std::slice::ChunksExact;
+
 use super::number::Number;
 use super::outputs::Finish;
-use super::registers::{Block, add_layer, add_outputs, group_at, unroll, unroll_two, window, window_mut, zeros};
+use super::registers::{add_layer, add_outputs, group_at, short, unroll, unroll_two, window, window_mut, zeros};
 use super::row::Row;
 use super::tanh::tanh;
 use super::tile::Tile;
 use crate::landscape::mlp::Activation;
 use crate::simd::{Kernel, LANES, Simd};
 
-/// t of V groups for R examples.
+/// t of V groups, for R examples at a time.
 pub(super) struct Hidden<'a, N, const W: usize, const V: usize, const R: usize> {
     pub(super) activation: Activation,
     /// W₁.
@@ -19,16 +21,28 @@ pub(super) struct Hidden<'a, N, const W: usize, const V: usize, const R: usize> 
     /// The first of the V groups.
     pub(super) group: usize,
     pub(super) tile: &'a Tile<N>,
-    /// The first of the R examples.
+    /// The first of the examples.
     pub(super) example: usize,
-    pub(super) hidden: &'a mut [[Row; W]; R],
+    /// t of them.
+    pub(super) hidden: &'a mut [[Row; W]],
 }
 
 impl<N: Number, const W: usize, const V: usize, const R: usize> Kernel for Hidden<'_, N, W, V, R> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
+    fn run<S: Simd>(mut self, s: S) {
+        let hidden = std::mem::take(&mut self.hidden);
+        for hidden in hidden.as_chunks_mut().0 {
+            self.piece(s, hidden);
+            self.example += R;
+        }
+    }
+}
+
+impl<N: Number, const W: usize, const V: usize, const R: usize> Hidden<'_, N, W, V, R> {
+    #[inline(always)]
+    fn piece<S: Simd>(&self, s: S, hidden: &mut [[Row; W]; R]) {
         let mut block = zeros::<S, V, R>(s);
         unroll_two!(v in V {
             block[v] = [s.load(&self.bias[group_at::<W, V>(self.group, v)].0); R];
@@ -41,17 +55,17 @@ impl<N: Number, const W: usize, const V: usize, const R: usize> Kernel for Hidde
             unroll!(r in R {
                 unroll_two!(v in V {
                     // Zero first, so that NaN is kept.
-                    s.store(s.max(s.splat(0.0), block[v][r]), &mut self.hidden[r][group_at::<W, V>(self.group, v)].0);
+                    s.store(s.max(s.splat(0.0), block[v][r]), &mut hidden[r][group_at::<W, V>(self.group, v)].0);
                 });
             });
             return;
         }
         unroll!(r in R {
             unroll_two!(v in V {
-                s.store(block[v][r], &mut self.hidden[r][group_at::<W, V>(self.group, v)].0);
+                s.store(block[v][r], &mut hidden[r][group_at::<W, V>(self.group, v)].0);
             });
         });
-        for hidden in self.hidden {
+        for hidden in hidden {
             unroll_two!(v in V {
                 let t = &mut hidden[group_at::<W, V>(self.group, v)].0;
                 s.store(tanh(s, s.load(t)), t);
@@ -60,13 +74,15 @@ impl<N: Number, const W: usize, const V: usize, const R: usize> Kernel for Hidde
     }
 }
 
-/// What a block adds to R outputs of V examples.
+/// What a block adds to R outputs, of V examples at a time.
 pub(super) struct Outputs<'a, 'b, N, const V: usize, const R: usize> {
     pub(super) classes: usize,
     /// The first of the R classes.
     pub(super) class: usize,
-    /// The first of the V examples.
+    /// The first of the examples.
     pub(super) example: usize,
+    /// V examples, so many times.
+    pub(super) times: usize,
     /// Examples there is room for in a strip.
     pub(super) capacity: usize,
     /// Groups in the block.
@@ -87,7 +103,20 @@ impl<N: Number, const V: usize, const R: usize> Kernel for Outputs<'_, '_, N, V,
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
+    fn run<S: Simd>(mut self, s: S) {
+        let (hidden, weights) =
+            (self.hidden.chunks_exact(2 * self.capacity), self.weights.chunks_exact(2 * self.classes));
+        for _ in 0..self.times {
+            self.piece(s, hidden.clone(), weights.clone());
+            self.example += V;
+        }
+    }
+}
+
+impl<N: Number, const V: usize, const R: usize> Outputs<'_, '_, N, V, R> {
+    /// With t and W₂ strip by strip.
+    #[inline(always)]
+    fn piece<S: Simd>(&mut self, s: S, mut hidden: ChunksExact<'_, Row>, mut weights: ChunksExact<'_, Row>) {
         let mut block = zeros::<S, V, R>(s);
         let (example, class) = (self.example, self.class);
         if !self.fresh {
@@ -99,13 +128,18 @@ impl<N: Number, const V: usize, const R: usize> Kernel for Outputs<'_, '_, N, V,
             });
         }
         let wide = self.groups / 2;
-        for strip in 0..wide {
-            self.add_strip::<S, 2>(s, &mut block, strip);
+        // Not zipped: that would divide, to find out how many there are.
+        for _ in 0..wide {
+            let (Some(hidden), Some(weights)) = (hidden.next(), weights.next()) else { short() };
+            let (hidden, weights) = (hidden.as_chunks().0, weights.as_chunks().0);
+            add_outputs::<S, 2, V, R>(s, &mut block, window(hidden, example), window(weights, class));
         }
         if self.groups % 2 == 1 {
-            self.add_strip::<S, 1>(s, &mut block, wide);
+            let hidden = self.hidden[2 * self.capacity * wide..].as_chunks().0;
+            let weights = self.weights[2 * self.classes * wide..].as_chunks().0;
+            add_outputs::<S, 1, V, R>(s, &mut block, window(hidden, example), window(weights, class));
         }
-        if let Some(finish) = self.finish {
+        if let Some(finish) = &mut self.finish {
             unroll_two!(v in V {
                 let mut sums = [s.splat(0.0); LANES];
                 unroll!(r in R {
@@ -121,14 +155,5 @@ impl<N: Number, const V: usize, const R: usize> Kernel for Outputs<'_, '_, N, V,
                 s.store(block[v][r], &mut sums[r].0);
             });
         });
-    }
-}
-
-impl<N: Number, const V: usize, const R: usize> Outputs<'_, '_, N, V, R> {
-    #[inline(always)]
-    fn add_strip<S: Simd, const W: usize>(&self, s: S, block: &mut Block<S, V, R>, strip: usize) {
-        let weights = self.weights[2 * self.classes * strip..].as_chunks::<W>().0;
-        let hidden = self.hidden[2 * self.capacity * strip..].as_chunks::<W>().0;
-        add_outputs::<S, W, V, R>(s, block, window(hidden, self.example), window(weights, self.class));
     }
 }

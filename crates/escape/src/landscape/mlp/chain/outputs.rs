@@ -62,9 +62,12 @@ impl<'a, N: Number> Finish<'a, N> {
         }
     }
 
-    /// The same for one of the vectors of a plane.
+    /// The same for one of the vectors of a plane. Where it has no class there is nothing to do: zeros stay there.
     #[inline(always)]
     fn part<S: Simd>(&mut self, s: S, plane: usize, part: usize, example: usize, sums: S::F) {
+        if plane * LANES + part * N::UNITS >= self.network.layout.shape.classes {
+            return;
+        }
         let at = plane * self.tile.count + example;
         let bias = s.add(s.load(&self.network.bias[plane].rows()[part]), s.load(&self.bias[plane].rows()[part]));
         let outputs = s.add(sums, bias);
@@ -128,15 +131,10 @@ impl<N: Number> Kernel for Slopes<'_, '_, N> {
     }
 }
 
-/// The step of b₂; adds its z² to the distance.
+/// The step of b₂, whose z² are the first of [`Buffers::squares`].
 #[inline(always)]
-pub(super) fn update_bias<S: Simd, N: Number>(
-    s: S,
-    network: &Shared<N>,
-    buffers: &mut Buffers<N>,
-    update: Update,
-    mut distance: S::D,
-) -> S::D {
+pub(super) fn update_bias<S: Simd, N: Number>(s: S, network: &Shared<N>, buffers: &mut Buffers<N>, update: Update) {
+    let mut distance = s.splat_d(0.0);
     for ((z, minimum), gradient) in buffers.bias.iter_mut().zip(&network.bias).zip(&mut buffers.bias_slopes) {
         for ((z, minimum), gradient) in z.rows_mut().iter_mut().zip(minimum.rows()).zip(gradient.rows()) {
             let old = s.load(z);
@@ -149,5 +147,5 @@ pub(super) fn update_bias<S: Simd, N: Number>(
         }
         *gradient = Numbers::ZERO;
     }
-    distance
+    s.store_d(distance, &mut buffers.squares);
 }

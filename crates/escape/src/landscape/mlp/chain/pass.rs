@@ -11,9 +11,9 @@ use super::forward::{Hidden, Outputs};
 use super::network::Shared;
 use super::number::Number;
 use super::outputs::{self, CrossEntropy, Finish, Slopes};
-use super::registers::{by_size, window, window_mut};
+use super::registers::by_size;
 use super::row::Row;
-use super::tile::{Tile, pieces};
+use super::tile::{Run, Tile, pieces, runs};
 use crate::landscape::mlp::Loss;
 use crate::simd::{LANES, Simd};
 
@@ -35,8 +35,8 @@ pub(super) struct Backward<'a, N> {
     pub(super) update: Option<Update>,
 }
 
-/// One pass: `back` on its way back, `forward` on its way to its slopes. Gives ‖z‖² in sixteen partial sums; meaningful
-/// after an update.
+/// One pass: `back` on its way back, `forward` on its way to its slopes. After an update there is ‖z‖² in
+/// [`Buffers::squares`].
 #[inline(always)]
 pub(super) fn pass<S: Simd, N: Number>(
     s: S,
@@ -44,29 +44,27 @@ pub(super) fn pass<S: Simd, N: Number>(
     buffers: &mut Buffers<N>,
     back: Option<Backward<'_, N>>,
     mut forward: Option<&mut Tile<N>>,
-) -> S::D {
+) {
     let layout = network.layout;
-    let mut distance = s.splat_d(0.0);
     if let Some(update) = back.and_then(|back| back.update) {
-        distance = outputs::update_bias(s, network, buffers, update, distance);
+        outputs::update_bias(s, network, buffers, update);
     }
     let mut start = 0;
     while start < layout.strips() {
         let end = layout.strips().min(start + BLOCK);
         for index in start..end {
             let tile = forward.as_deref();
-            distance = if layout.width(index) == 2 {
-                Strip::<N, 2>::new(network, buffers, index, index - start).pass(s, back, tile, distance)
+            if layout.width(index) == 2 {
+                Strip::<N, 2>::new(network, buffers, index, index - start).pass(s, back, tile);
             } else {
-                Strip::<N, 1>::new(network, buffers, index, index - start).pass(s, back, tile, distance)
-            };
+                Strip::<N, 1>::new(network, buffers, index, index - start).pass(s, back, tile);
+            }
         }
         if let Some(tile) = forward.as_deref_mut() {
             add_block(s, network, buffers, tile, start, end);
         }
         start = end;
     }
-    distance
 }
 
 /// Adds a block's part to the outputs of a tile; after the last, turns them into slopes.
@@ -86,8 +84,12 @@ fn add_block<S: Simd, N: Number>(
     let (sums, examples) = (&mut buffers.sums[..], tile.count);
     let (fresh, last, at_once) = (start == 0, end == layout.strips(), classes <= S::BLOCK_ROWS);
     let mut finish = Finish::new(network, &buffers.bias, &mut buffers.bias_slopes, tile);
+    let vectors = runs(examples, S::BLOCK_VECTORS);
     for (class, len) in pieces(classes, S::BLOCK_ROWS) {
-        for (example, count) in pieces(examples, S::BLOCK_VECTORS) {
+        for Run { start: example, len: together, times } in vectors {
+            if times == 0 {
+                continue;
+            }
             let finish = if last && at_once { Some(&mut finish) } else { None };
             macro_rules! outputs {
                 ($V:literal, $R:ident) => {
@@ -95,6 +97,7 @@ fn add_block<S: Simd, N: Number>(
                         classes,
                         class,
                         example,
+                        times,
                         capacity,
                         groups,
                         weights,
@@ -107,7 +110,7 @@ fn add_block<S: Simd, N: Number>(
             }
             by_size!(len, S::BLOCK_ROWS, R => {
                 if const { S::BLOCK_VECTORS == 2 } {
-                    if count == 2 { outputs!(2, R) } else { outputs!(1, R) }
+                    if together == 2 { outputs!(2, R) } else { outputs!(1, R) }
                 } else {
                     outputs!(1, R);
                 }
@@ -132,6 +135,7 @@ struct Strip<'a, N, const W: usize> {
     first: &'a mut [[Row; W]],
     second: &'a mut [[Row; W]],
     deltas: &'a mut [[Row; W]],
+    squares: &'a mut [f64; LANES],
     /// Whether `second` is still there from the last pass: so it is where one block is all.
     kept: bool,
 }
@@ -152,18 +156,13 @@ impl<'a, N: Number, const W: usize> Strip<'a, N, W> {
             first: buffers.first[..W * layout.first_rows()].as_chunks_mut().0,
             second: buffers.second[2 * in_block * classes..][..W * classes].as_chunks_mut().0,
             deltas: buffers.deltas.as_chunks_mut().0,
+            squares: &mut buffers.squares,
             kept: layout.strips() <= BLOCK,
         }
     }
 
     #[inline(always)]
-    fn pass<S: Simd>(
-        mut self,
-        s: S,
-        back: Option<Backward<'_, N>>,
-        forward: Option<&Tile<N>>,
-        mut distance: S::D,
-    ) -> S::D {
+    fn pass<S: Simd>(mut self, s: S, back: Option<Backward<'_, N>>, forward: Option<&Tile<N>>) {
         let (theta_first, theta_second) = self.theta.split_at(self.first.len());
         let (z_first, z_second) = self.z.split_at(self.first.len());
         if back.is_none_or(|back| back.update.is_none()) {
@@ -181,9 +180,11 @@ impl<'a, N: Number, const W: usize> Strip<'a, N, W> {
                     self.back::<S, 1>(s, back, group, &mut squares);
                 }
             }
+            let mut distance = s.load_d(self.squares);
             for square in &squares[..W] {
                 distance = s.add_d(distance, s.widen(s.load(&square.0)));
             }
+            s.store_d(distance, self.squares);
         }
         if let Some(tile) = forward {
             if const { W == 2 && S::BLOCK_VECTORS == 2 } {
@@ -194,7 +195,6 @@ impl<'a, N: Number, const W: usize> Strip<'a, N, W> {
                 }
             }
         }
-        distance
     }
 
     /// t of V groups.
@@ -202,9 +202,12 @@ impl<'a, N: Number, const W: usize> Strip<'a, N, W> {
     fn forward<S: Simd, const V: usize>(&mut self, s: S, tile: &Tile<N>, group: usize) {
         let (activation, inputs) = (self.network.activation, self.first.len() - 1);
         let (weights, bias) = (&self.first[..inputs], &self.first[inputs]);
-        for (example, len) in pieces(tile.count, S::BLOCK_ROWS) {
-            by_size!(len, S::BLOCK_ROWS, R => {
-                let hidden = window_mut(self.hidden, example);
+        for run in tile.runs {
+            if run.times == 0 {
+                continue;
+            }
+            let (example, hidden) = (run.start, &mut self.hidden[run.range()]);
+            by_size!(run.len, S::BLOCK_ROWS, R => {
                 s.call(Hidden::<N, W, V, R> { activation, weights, bias, group, tile, example, hidden });
             });
         }
@@ -213,41 +216,70 @@ impl<'a, N: Number, const W: usize> Strip<'a, N, W> {
     /// δ, the gradient and the new z of V groups. Adds z² to `squares`, row by row.
     #[inline(always)]
     fn back<S: Simd, const V: usize>(&mut self, s: S, back: Backward<'_, N>, group: usize, squares: &mut [Row; 2]) {
-        let (activation, first_rows) = (self.network.activation, self.first.len());
-        let Backward { tile, fresh, update } = back;
-        for (example, len) in pieces(tile.count, S::BLOCK_ROWS) {
-            let weights = &*self.second;
-            by_size!(len, S::BLOCK_ROWS, R => {
-                let (hidden, deltas) = (window(self.hidden, example), window_mut(self.deltas, example));
+        let (activation, tile) = (self.network.activation, back.tile);
+        for run in tile.runs {
+            if run.times == 0 {
+                continue;
+            }
+            let (example, weights) = (run.start, &*self.second);
+            let (hidden, deltas) = (&self.hidden[run.range()], &mut self.deltas[run.range()]);
+            by_size!(run.len, S::BLOCK_ROWS, R => {
                 s.call(Deltas::<N, W, V, R> { activation, weights, group, tile, example, hidden, deltas });
             });
         }
-        // What of: values, numbers, where θ goes, and where its rows begin in a strip.
-        let second = (&self.hidden[..tile.count], &tile.slopes, &mut *self.second, first_rows);
-        let first = (&self.deltas[..tile.count], &tile.inputs, &mut *self.first, 0);
-        for (values, numbers, theta, offset) in [second, first] {
-            for (plane, numbers) in numbers.chunks_exact(tile.count).enumerate() {
-                let rows = LANES.min(theta.len() - plane * LANES);
-                for (lane, count) in pieces(rows, S::BLOCK_ROWS) {
-                    let row = plane * LANES + lane;
-                    let has_gradient = !self.gradient.is_empty();
-                    by_size!(count, S::BLOCK_ROWS, R => s.call(Rows::<N, W, V, R> {
-                        values,
-                        group,
-                        numbers,
-                        lane,
-                        gradient: has_gradient.then(|| window_mut(self.gradient, offset + row)),
-                        fresh,
-                        update,
-                        minimum: window(self.theta, offset + row),
-                        z: window_mut(self.z, offset + row),
-                        theta: window_mut(theta, row),
-                        squares,
-                    }));
+        self.rows::<S, V>(s, back, group, Layer::Second, squares);
+        self.rows::<S, V>(s, back, group, Layer::First, squares);
+    }
+
+    /// The gradient and the new z of V groups in a layer.
+    #[inline(always)]
+    fn rows<S: Simd, const V: usize>(
+        &mut self,
+        s: S,
+        back: Backward<'_, N>,
+        group: usize,
+        layer: Layer,
+        squares: &mut [Row; 2],
+    ) {
+        let Backward { tile, fresh, update } = back;
+        // Where the layer begins in a strip, what its units pass on, what goes with it, and where θ goes.
+        let (offset, values, numbers, theta) = match layer {
+            Layer::First => (0, &self.deltas[..tile.count], &tile.inputs, &mut *self.first),
+            Layer::Second => (self.first.len(), &self.hidden[..tile.count], &tile.slopes, &mut *self.second),
+        };
+        for plane in 0..theta.len().div_ceil(LANES) {
+            let (first, numbers) = (plane * LANES, &numbers[plane * tile.count..][..tile.count]);
+            for run in runs(LANES.min(theta.len() - first), S::BLOCK_ROWS) {
+                if run.times == 0 {
+                    continue;
                 }
+                let rows = first + run.start..first + run.range().end;
+                let in_strip = offset + rows.start..offset + rows.end;
+                by_size!(run.len, S::BLOCK_ROWS, R => s.call(Rows::<N, W, V, R> {
+                    values,
+                    group,
+                    numbers,
+                    lane: run.start,
+                    gradient: self.gradient.get_mut(in_strip.clone()),
+                    fresh,
+                    update,
+                    minimum: &self.theta[in_strip.clone()],
+                    z: &mut self.z[in_strip],
+                    theta: &mut theta[rows],
+                    squares,
+                }));
             }
         }
     }
+}
+
+/// One of the two.
+#[derive(Debug, Clone, Copy)]
+enum Layer {
+    /// W₁ and b₁.
+    First,
+    /// W₂.
+    Second,
 }
 
 /// sum ← x + y.

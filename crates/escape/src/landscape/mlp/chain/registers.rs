@@ -83,7 +83,7 @@ pub(super) fn window_mut<T, const R: usize>(of: &mut [T], at: usize) -> &mut [T;
 }
 
 #[cold]
-fn short() -> ! {
+pub(super) fn short() -> ! {
     panic!("a slice is too short")
 }
 
@@ -101,13 +101,15 @@ pub(super) fn add_layer<S: Simd, N: Number, const W: usize, const V: usize, cons
     (vectors, first): (&[[Row; W]], usize),
     numbers: &[Numbers<N>; R],
 ) {
-    for (k, vectors) in vectors.iter().enumerate() {
+    // The compiler sees that no index is out of bounds: there is no check in the loop.
+    #[expect(clippy::needless_range_loop)]
+    for k in 0..vectors.len().min(LANES) {
         let mut x = [s.splat(0.0); V];
         unroll_two!(v in V {
-            x[v] = s.load(&vectors[group_at::<W, V>(first, v)].0);
+            x[v] = s.load(&vectors[k][group_at::<W, V>(first, v)].0);
         });
         unroll!(r in R {
-            let y = numbers[r].0[k % LANES].in_all_units(s);
+            let y = numbers[r].0[k].in_all_units(s);
             unroll_two!(v in V {
                 sums[v][r] = s.fma(x[v], y, sums[v][r]);
             });

@@ -4,6 +4,8 @@
 //! the way forward and the way back. The same sixteen inputs of all examples make a plane. Where chains share a vector, an
 //! example of a tile is one for each of them.
 
+use std::ops::Range;
+
 use super::network::Shared;
 use super::number::Number;
 use super::row::Numbers;
@@ -14,6 +16,8 @@ use crate::simd::{LANES, Simd};
 pub(super) struct Tile<N> {
     /// Examples.
     pub(super) count: usize,
+    /// How they are cut into as many as a block has rows.
+    pub(super) runs: [Run; 2],
     /// x, and after it 1: `[planes][count]`.
     pub(super) inputs: Vec<Numbers<N>>,
     /// The class of each example.
@@ -30,7 +34,8 @@ impl<N: Number> Tile<N> {
     /// Without examples.
     pub(super) fn new() -> Self {
         let (inputs, labels) = (Vec::new(), Vec::new());
-        Self { count: 0, inputs, labels, factors: Vec::new(), slopes: Vec::new(), keeps_outputs: false }
+        let runs = runs(0, 1);
+        Self { count: 0, runs, inputs, labels, factors: Vec::new(), slopes: Vec::new(), keeps_outputs: false }
     }
 
     /// Loads `count` examples: `index` gives that of each for a chain, and `weight` what it counts, s.
@@ -45,20 +50,24 @@ impl<N: Number> Tile<N> {
     ) {
         let layout = network.layout;
         if self.count != count {
-            self.count = count;
+            (self.count, self.runs) = (count, runs(count, S::BLOCK_ROWS));
             self.inputs.resize(layout.input_planes() * count, Numbers::ZERO);
             self.labels.resize(count, N::ZERO);
             self.factors.resize(count, 0.0);
+            // Anew, for what comes after the classes to be zeros.
+            self.slopes.clear();
             self.slopes.resize(layout.class_planes() * count, Numbers::ZERO);
         }
-        for k in 0..count {
-            self.factors[k] = network.slope_factor * weight(k);
-            for plane in 0..layout.input_planes() {
-                let inputs = &network.inputs[plane * network.labels.len()..][..network.labels.len()];
-                N::gather(s, &mut self.inputs[plane * count + k].0, |chain| &inputs[index(chain, k)].0);
-            }
+        for (k, (label, factor)) in self.labels.iter_mut().zip(&mut self.factors).enumerate() {
+            *factor = network.slope_factor * weight(k);
             for chain in 0..N::CHAINS {
-                self.labels[k].set(chain, network.labels[index(chain, k)]);
+                label.set(chain, network.labels[index(chain, k)]);
+            }
+        }
+        for plane in 0..layout.input_planes() {
+            let examples = &network.inputs[plane * network.labels.len()..][..network.labels.len()];
+            for (k, inputs) in self.inputs[plane * count..][..count].iter_mut().enumerate() {
+                N::gather(s, &mut inputs.0, |chain| &examples[index(chain, k)].0);
             }
         }
     }
@@ -72,38 +81,48 @@ pub(super) fn target<S: Simd, N: Number>(s: S, label: N, plane: usize, part: usi
     s.select(s.eq(unit, s.load(&N::UNIT_NUMBERS)), s.splat(1.0), s.splat(0.0))
 }
 
-/// Cuts `count` into as few nearly equal pieces of at most `most` as can be.
-#[inline(always)]
-pub(super) fn pieces(count: usize, most: usize) -> Pieces {
-    Pieces { start: 0, count, most }
+/// Pieces of one length, one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Run {
+    /// Where the first one begins.
+    pub(super) start: usize,
+    /// The length of each.
+    pub(super) len: usize,
+    pub(super) times: usize,
 }
 
-/// The pieces that are left: (start, length).
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Pieces {
-    start: usize,
-    count: usize,
-    most: usize,
-}
-
-impl Iterator for Pieces {
-    type Item = (usize, usize);
-
+impl Run {
+    /// All that is in the pieces, of something that has them in a row.
     #[inline(always)]
-    fn next(&mut self) -> Option<(usize, usize)> {
-        let left = self.count - self.start;
-        if left == 0 {
-            return None;
-        }
-        let len = if left <= self.most { left } else { left.div_ceil(left.div_ceil(self.most)) };
-        self.start += len;
-        Some((self.start - len, len))
+    pub(super) fn range(self) -> Range<usize> {
+        self.start..self.start + self.len * self.times
     }
+}
+
+/// Cuts `count` into as few nearly equal pieces of at most `most` as can be: the longer ones, then the shorter. Of one of
+/// the two there may be none.
+///
+/// So a kernel for pieces of one length is called twice at most, however many there are.
+#[inline(always)]
+pub(super) fn runs(count: usize, most: usize) -> [Run; 2] {
+    let pieces = count.div_ceil(most);
+    // One is had without a division.
+    let (len, longer) = if pieces <= 1 { (count, 0) } else { (count / pieces, count % pieces) };
+    let longer_end = longer * (len + 1);
+    [Run { start: 0, len: len + 1, times: longer }, Run { start: longer_end, len, times: pieces - longer }]
+}
+
+/// The pieces of all [`runs`]: (start, length).
+#[inline(always)]
+pub(super) fn pieces(count: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+    runs(count, most)
+        .into_iter()
+        .flat_map(|Run { start, len, times }| (0..times).map(move |piece| (start + piece * len, len)))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::pieces;
+    use super::{Run, pieces, runs};
 
     #[test]
     fn pieces_are_nearly_equal_and_cover_all() {
@@ -111,6 +130,7 @@ mod tests {
             for count in 0..100 {
                 let all: Vec<_> = pieces(count, most).collect();
                 assert_eq!(all.len(), count.div_ceil(most));
+                assert!(runs(count, most).into_iter().flat_map(Run::range).eq(0..count));
                 assert_eq!(all.iter().map(|(_, len)| len).sum::<usize>(), count);
                 assert!(all.windows(2).all(|w| w[0].0 + w[0].1 == w[1].0 && w[0].1 - w[1].1 <= 1));
                 assert!(all.iter().all(|(_, len)| (1..=most).contains(len)));

@@ -83,10 +83,10 @@ impl<N: Number> Kernel for Walk<'_, '_, N> {
                 batches.load(s, network, part, next);
             }
             let back_now = back.map(|fresh| Backward { tile: &*tile, fresh, update: ends.then_some(update) });
-            let distance = pass(s, network, buffers, back_now, part.is_some().then_some(&mut *next));
+            pass(s, network, buffers, back_now, part.is_some().then_some(&mut *next));
             if ends {
                 done += 1;
-                let went = Went::to::<S, N>(s, done, distance, bound, batches.chains());
+                let went = Went::to::<S, N>(s, done, s.load_d(&buffers.squares), bound, batches.chains());
                 if went.left != 0 || done == steps {
                     batches.end(done < steps, went.left);
                     return went;
