@@ -1,6 +1,7 @@
 //! A set of trials of one cell.
 
 use std::fmt;
+use std::iter;
 use std::ops::Range;
 
 use rangemap::RangeSet;
@@ -83,7 +84,7 @@ impl Ranges {
     /// What of `range` is not in it.
     pub fn gaps<'a>(&'a self, range: &Range<u64>) -> impl Iterator<Item = Range<u64>> + use<'a> {
         let (mut at, end) = (range.start, range.end);
-        let held = self.within(range).chain([end..end]);
+        let held = self.within(range).chain(iter::once(end..end));
         let gaps = held.map(move |held| std::mem::replace(&mut at, held.end)..held.start);
         gaps.filter(|gap| gap.start < gap.end)
     }
@@ -114,9 +115,11 @@ impl Ranges {
                 *one = one.start.min(range.start)..one.end.max(range.end);
             }
             Held::One(one) => self.0 = Held::Many(Box::new([one.clone(), range].into_iter().collect())),
-            Held::Many(set) => set.insert(range),
+            Held::Many(set) => {
+                set.insert(range);
+                self.settle();
+            }
         }
-        self.settle();
     }
 
     /// Takes trials out, as far as they are in it.
@@ -135,9 +138,11 @@ impl Ranges {
                     (true, true) => Self::new(),
                 };
             }
-            Held::Many(set) => set.remove(range.clone()),
+            Held::Many(set) => {
+                set.remove(range.clone());
+                self.settle();
+            }
         }
-        self.settle();
     }
 
     /// Takes out all that is in `other`.

@@ -14,7 +14,7 @@ const TOGETHER_BYTES: usize = 32 << 10;
 
 /// The codec of all services of this crate: sends `T`, receives `U`.
 #[derive(Debug, Clone)]
-pub struct LeanCodec<T, U>(PhantomData<(T, U)>);
+pub(crate) struct LeanCodec<T, U>(PhantomData<(T, U)>);
 
 impl<T, U> Default for LeanCodec<T, U> {
     fn default() -> Self {

@@ -1,7 +1,7 @@
 //! The wire: gRPC messages between coordinator and workers, and the limits both ends keep.
 
 pub mod batch;
-pub mod codec;
+mod codec;
 pub mod rows;
 pub mod trials;
 

@@ -14,6 +14,7 @@ use std::time::Duration;
 use taugrid_results::{CellKey, CellTable, Dataset, Ranges};
 use taugrid_wire::batch::Batched;
 use taugrid_wire::rows::from_wire;
+use taugrid_wire::trials;
 use taugrid_wire::v1::{
     CellRows, CoordinatorMessage, Trials, WorkerMessage, coordinator_message as coordinator, worker_message,
 };
@@ -345,5 +346,5 @@ fn name((cell, trial): Trial) -> String {
 }
 
 fn ranges(trials: &[Trials]) -> Ranges {
-    trials.iter().map(|piece| piece.first..piece.first + piece.count).collect()
+    trials::from_wire(trials).expect("sets of trials")
 }

@@ -150,9 +150,8 @@ impl CellState {
 
     /// Frees trials that were leased, but for those received since.
     pub(super) fn reopen(&mut self, missing: &Ranges) {
-        for range in missing.iter() {
-            let gaps: Vec<_> = self.received.gaps(&range).collect();
-            gaps.into_iter().for_each(|gap| self.reopen_range(gap));
+        for gap in missing.minus(&self.received).iter() {
+            self.reopen_range(gap);
         }
     }
 

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use taugrid_results::{CellKey, Ranges, TrialCheckpoint};
 use taugrid_wire::batch::Gathering;
-use taugrid_wire::trials;
+use taugrid_wire::trials::to_wire;
 use taugrid_wire::v1::{Results, Returned, WorkerMessage, worker_message::Kind};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -200,7 +200,7 @@ impl Desk {
         let done = self.holdings.forgo(tenure, &returned);
         if is_asked_for {
             self.line.show(checkpoints);
-            self.line.say(Kind::Returned(Returned { lease, trials: trials::to_wire(&returned) }));
+            self.line.say(Kind::Returned(Returned { lease, trials: to_wire(&returned) }));
             self.after_rows.extend(done.map(Kind::LeaseDone));
         }
     }
