@@ -9,7 +9,7 @@ use bytes::Bytes;
 use taugrid_results::store::MemoryStore;
 use taugrid_results::{Cell, CellKey, CellTable, CellTallies, Checkpoints, Coverage};
 use taugrid_sweep::Sweep;
-use taugrid_wire::v1::{StatusReply, WorkerMessage, worker_message::Kind};
+use taugrid_wire::v1::{StatusReply, Welcome, WorkerMessage, worker_message::Kind};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, mpsc, watch};
 
@@ -73,7 +73,7 @@ async fn hear(sweep: &Sweep, messages: Vec<WorkerMessage>) -> io::Result<Heard> 
     let (said, mut line) = mpsc::channel(1);
     let (jobs, mut written) = mpsc::unbounded_channel();
     let (shared, mut dispatcher) = coordinator(sweep, said, jobs)?;
-    let (stream, _unread) = outgoing(Arc::clone(&shared.checkpoints));
+    let (stream, _unread) = outgoing(Welcome::default(), Arc::clone(&shared.checkpoints));
     let mut messages = messages.into_iter().peekable();
     let (mut identity, mut threads) = (Identity(7), 2);
     if let Some(WorkerMessage { kind: Some(Kind::Hello(hello)) }) = messages.peek() {

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use futures_util::stream::unfold;
 use taugrid_results::{CellKey, Checkpoints, encode_checkpoints};
 use taugrid_wire::CHECKPOINT_BATCH_BYTES;
-use taugrid_wire::batch::Gathering;
-use taugrid_wire::v1::{self, CoordinatorMessage, coordinator_message::Kind, farewell::Reason};
+use taugrid_wire::batch::{Batched, Gathering};
+use taugrid_wire::v1::{self, CoordinatorMessage, Welcome, coordinator_message::Kind, farewell::Reason};
 use tokio::sync::mpsc;
-use tokio_stream::Stream;
+use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 use tracing::warn;
 
@@ -30,13 +30,20 @@ enum Item {
     Checkpoints(CellKey, Vec<u64>),
 }
 
-/// The two ends of the way to a worker.
+/// The two ends of the way to a worker. It begins with `welcome`, in a message by itself.
 pub(crate) fn outgoing(
+    welcome: Welcome,
     checkpoints: Arc<Checkpoints>,
 ) -> (Outgoing, impl Stream<Item = Result<CoordinatorMessage, Status>> + Send) {
     let (sender, items) = mpsc::channel(LINE);
     let waiting = Waiting { items, taken: VecDeque::new(), checkpoints };
-    (Outgoing(sender), unfold(waiting, async |mut waiting| Some((Ok(waiting.next().await?), waiting))))
+    let later = unfold(waiting, async |mut waiting| Some((Ok(waiting.next().await?), waiting)));
+    (Outgoing(sender), alone(Kind::Welcome(welcome)).chain(later))
+}
+
+/// The way to a worker that is told this, and no more.
+pub(crate) fn alone(kind: Kind) -> impl Stream<Item = Result<CoordinatorMessage, Status>> + Send {
+    tokio_stream::once(Ok(CoordinatorMessage::of(kind)))
 }
 
 /// What waits for a worker, at the end where it goes out.
@@ -142,4 +149,24 @@ impl WeakOutgoing {
 /// A farewell.
 pub(crate) fn farewell(reason: Reason, detail: String) -> Kind {
     Kind::Farewell(v1::Farewell { reason: reason.into(), detail })
+}
+
+#[cfg(test)]
+mod tests {
+    use taugrid_results::store::MemoryStore;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_first_word_comes_by_itself_and_what_waits_then_comes_together() {
+        let checkpoints = Checkpoints::open(Arc::new(MemoryStore::new())).expect("an empty store");
+        let (way, messages) = outgoing(Welcome::default(), Arc::new(checkpoints));
+        let later = [Kind::Ack(v1::Ack { sequence: 1 }), farewell(Reason::Finished, "all is done".to_owned())];
+        assert!(later.iter().all(|kind| way.send(kind.clone())));
+        drop(way);
+        let heard: Vec<_> = messages.map(|message| message.expect("no error")).collect().await;
+        let [first, second] = <[_; 2]>::try_from(heard).expect("two messages");
+        assert_eq!(first.kind, Some(Kind::Welcome(Welcome::default())));
+        assert_eq!(second.kinds(), later);
+    }
 }

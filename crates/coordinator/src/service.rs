@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use taugrid_wire::v1::{
     ArtifactChunk, ArtifactRef, CoordinatorMessage, FetchArtifactRequest, Hello, Welcome, WorkerMessage,
-    coordinator_message::Kind, dispatch_server::Dispatch, farewell::Reason, worker_message,
+    dispatch_server::Dispatch, farewell::Reason, worker_message,
 };
 use taugrid_wire::{ARTIFACT_CHUNK_BYTES, PROTOCOL, RELEASE};
 use tokio_stream::Stream;
@@ -18,7 +18,7 @@ use crate::conversation::{Conversation, Parting, Shared, printable};
 use crate::directory::ArtifactBytes;
 use crate::dispatcher::Said;
 use crate::machine::{Identity, WorkerId};
-use crate::outgoing::{farewell, outgoing};
+use crate::outgoing::{alone, farewell, outgoing};
 
 /// Workers are asked for a heartbeat this often.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(2);
@@ -48,38 +48,33 @@ impl Dispatch for Service {
         let Some(WorkerMessage { kind: Some(worker_message::Kind::Hello(hello)) }) = first else {
             return Err(Status::invalid_argument("the first message of a worker must be Hello"));
         };
-        let (stream, messages) = outgoing(Arc::clone(&self.shared.checkpoints));
-        // There is room for one message in a line that is new.
-        let _ = match self.admit(&hello) {
-            Err((reason, detail)) => stream.send(farewell(reason, detail)),
-            Ok(()) => {
-                let welcomed = stream.send(Kind::Welcome(self.welcome()));
-                let worker = WorkerId(self.next_worker.fetch_add(1, Ordering::Relaxed));
-                let conversation = Conversation {
-                    worker,
-                    identity: Identity(hello.identity),
-                    threads: hello.threads.clamp(1, 1 << 16),
-                    shared: Arc::clone(&self.shared),
-                    is_ready: false,
-                };
-                // The dispatcher alone holds the stream, so that it ends when the dispatcher drops it.
-                let weak = stream.downgrade();
-                let attached = Said::Attached { worker, name: printable(&hello.name), stream };
-                tokio::spawn(async move {
-                    let dispatcher = conversation.shared.dispatcher.clone();
-                    if dispatcher.send(attached).await.is_ok() {
-                        let parting = conversation.listen(incoming).await;
-                        let orderly = !matches!(parting, Parting::Broken);
-                        if let Parting::Wrong(detail) = parting {
-                            warn!(worker = worker.0, "the worker is sent away: {detail}");
-                            weak.farewell(Reason::ProtocolError, detail);
-                        }
-                        let _ = dispatcher.send(Said::Left { worker, orderly }).await;
-                    }
-                });
-                welcomed
-            }
+        if let Err((reason, detail)) = self.admit(&hello) {
+            return Ok(Response::new(Box::pin(alone(farewell(reason, detail)))));
+        }
+        let (stream, messages) = outgoing(self.welcome(), Arc::clone(&self.shared.checkpoints));
+        let worker = WorkerId(self.next_worker.fetch_add(1, Ordering::Relaxed));
+        let conversation = Conversation {
+            worker,
+            identity: Identity(hello.identity),
+            threads: hello.threads.clamp(1, 1 << 16),
+            shared: Arc::clone(&self.shared),
+            is_ready: false,
         };
+        // The dispatcher alone holds the stream, so that it ends when the dispatcher drops it.
+        let weak = stream.downgrade();
+        let attached = Said::Attached { worker, name: printable(&hello.name), stream };
+        tokio::spawn(async move {
+            let dispatcher = conversation.shared.dispatcher.clone();
+            if dispatcher.send(attached).await.is_ok() {
+                let parting = conversation.listen(incoming).await;
+                let orderly = !matches!(parting, Parting::Broken);
+                if let Parting::Wrong(detail) = parting {
+                    warn!(worker = worker.0, "the worker is sent away: {detail}");
+                    weak.farewell(Reason::ProtocolError, detail);
+                }
+                let _ = dispatcher.send(Said::Left { worker, orderly }).await;
+            }
+        });
         Ok(Response::new(Box::pin(messages)))
     }
 
