@@ -152,7 +152,7 @@ impl Conversation {
 
     async fn results(&self, results: v1::Results) -> Result<Said, String> {
         let receipt = Receipt { worker: self.worker, sequence: results.sequence };
-        let rows = self.rows(&results.rows)?;
+        let rows = self.rows(&results.rows.unwrap_or_default())?;
         let mut granted = Coverage::new();
         for (cell, trials) in results.grants.iter().filter_map(|grant| self.shared.grants.check(grant)) {
             if !trials.is_empty() {
@@ -163,7 +163,7 @@ impl Conversation {
         Ok(Said::Results { receipt, trials: coverage_of(&rows), rows, granted, room })
     }
 
-    fn rows(&self, rows: &[v1::CellRows]) -> Result<Vec<Row>, String> {
+    fn rows(&self, rows: &v1::Rows) -> Result<Vec<Row>, String> {
         let rows = rows::from_wire(rows, &self.shared.cells).map_err(|error| error.to_string())?;
         let most = self.shared.max_steps;
         let wrong = rows.iter().find(|row| {

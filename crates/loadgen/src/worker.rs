@@ -235,7 +235,7 @@ impl Stream {
     fn letter(&mut self, rows: &[Row]) -> Results {
         self.next += 1;
         self.sent.push_back((self.next, rows.len() as u64));
-        Results { sequence: self.next, rows: to_wire(rows), grants: Vec::new() }
+        Results { sequence: self.next, rows: Some(to_wire(rows)), grants: Vec::new() }
     }
 
     fn acknowledged(&mut self, sequence: u64, tally: &Tally) {

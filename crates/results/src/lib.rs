@@ -3,7 +3,7 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | `schema` | the columns of `trials/` |
-//! | `rows` | a row, and the table of cells |
+//! | `rows`, `keys` | a row, and the table of cells |
 //! | `batch` | rows ⇄ Arrow record batches, every value checked |
 //! | `ranges` | a set of trials of a cell |
 //! | `coverage` | which trials a set of rows holds |
@@ -31,6 +31,7 @@ pub mod coverage;
 mod dataset;
 mod error;
 mod journal;
+mod keys;
 pub mod location;
 mod lock;
 mod manifest;
@@ -58,6 +59,7 @@ pub use compact::CompactReport;
 pub use coverage::{Coverage, coverage_of};
 pub use dataset::Dataset;
 pub use error::DatasetError;
+pub use keys::Keys;
 pub use location::{Location, LocationError};
 pub use lock::{LockError, Lost, WriterLock};
 pub use manifest::{FormatVersion, Manifest};

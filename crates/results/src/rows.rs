@@ -1,9 +1,9 @@
 //! One row of `trials/`, and the table of cells that says what its key means.
 
-use std::collections::HashMap;
-
 use taugrid_escape::walk::TrialRecord;
 use taugrid_sweep::{Cell, CellKey};
+
+use crate::keys::Keys;
 
 /// The result of one trial of one cell.
 #[derive(Debug, Clone, Copy)]
@@ -40,8 +40,9 @@ pub(crate) fn same_float(a: f64, b: f64) -> bool {
 /// The cells that rows may belong to, by key.
 #[derive(Debug, Clone, Default)]
 pub struct CellTable {
+    /// In the order of their keys.
     cells: Vec<Cell>,
-    places: HashMap<CellKey, usize>,
+    keys: Keys,
 }
 
 impl CellTable {
@@ -50,8 +51,8 @@ impl CellTable {
         let mut cells: Vec<Cell> = cells.into_iter().collect();
         cells.sort_by_key(|cell| cell.key);
         cells.dedup_by_key(|cell| cell.key);
-        let places = cells.iter().enumerate().map(|(place, cell)| (cell.key, place)).collect();
-        Self { cells, places }
+        let keys = cells.iter().map(|cell| cell.key).collect();
+        Self { cells, keys }
     }
 
     /// The cell of this key.
@@ -75,7 +76,7 @@ impl CellTable {
     }
 
     pub(crate) fn index(&self, key: CellKey) -> Option<usize> {
-        self.places.get(&key).copied()
+        self.keys.place(key)
     }
 }
 

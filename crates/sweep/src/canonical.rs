@@ -11,7 +11,7 @@ use serde_json::ser::{Formatter, Serializer};
 
 /// The canonical JSON of `value`, which must hold only finite numbers and text keys (else the empty text).
 pub(crate) fn to_json<T: Serialize>(value: &T) -> String {
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(128);
     match value.serialize(&mut Serializer::with_formatter(&mut bytes, Canonical)) {
         Ok(()) => String::from_utf8(bytes).unwrap_or_default(),
         Err(_) => String::new(),

@@ -18,7 +18,7 @@ pub mod externalscaler {
 }
 
 /// The version of the protocol this build speaks.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
 
 /// The release of this build. Kernels decide bits, so both ends must be of one release.
 pub const RELEASE: &str = env!("CARGO_PKG_VERSION");

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use prost::Message;
 use taugrid_results::Row;
 use taugrid_wire::rows::to_wire;
-use taugrid_wire::v1::{CellRows, Results};
+use taugrid_wire::v1::{Results, Rows};
 use tracing::warn;
 
 use crate::spill::{self, Spill};
@@ -47,7 +47,7 @@ struct Letter {
 
 enum Place {
     /// The rows, and how many bytes they take.
-    Memory(Vec<CellRows>, usize),
+    Memory(Rows, usize),
     File(PathBuf),
 }
 
@@ -136,8 +136,8 @@ impl Outbox {
         Some(Sealed { sequence, grants: foreign.into_iter().collect() })
     }
 
-    fn find_place(&mut self, sweep: &str, sequence: u64, rows: Vec<CellRows>, grants: &[Bytes]) -> Place {
-        let message = Results { sequence, rows, grants: grants.to_vec() };
+    fn find_place(&mut self, sweep: &str, sequence: u64, rows: Rows, grants: &[Bytes]) -> Place {
+        let message = Results { sequence, rows: Some(rows), grants: grants.to_vec() };
         let bytes = message.encoded_len();
         if self.memory + bytes > self.most_memory {
             // Written from an async task: a message is small, and the heart beats on another.
@@ -154,7 +154,7 @@ impl Outbox {
             }
         }
         self.memory += bytes;
-        Place::Memory(message.rows, bytes)
+        Place::Memory(message.rows.unwrap_or_default(), bytes)
     }
 
     /// The rows of a message, with its grants; `None` once it is acknowledged.
@@ -165,7 +165,7 @@ impl Outbox {
         let Some(letter) = self.letters.get(&sequence) else { return Ok(None) };
         let grants = letter.grants.clone();
         let rows = match &letter.place {
-            Place::Memory(rows, _) => rows.clone(),
+            Place::Memory(rows, _) => Some(rows.clone()),
             Place::File(path) => read(path)?.rows,
         };
         Ok(Some(Results { sequence, rows, grants }))
@@ -201,7 +201,7 @@ impl Outbox {
     pub(crate) fn bequeath(&mut self, sweep: &str) -> io::Result<()> {
         for (&sequence, letter) in &mut self.letters {
             if let Place::Memory(rows, _) = &letter.place {
-                let message = Results { sequence, rows: rows.clone(), grants: letter.grants.clone() };
+                let message = Results { sequence, rows: Some(rows.clone()), grants: letter.grants.clone() };
                 letter.place =
                     Place::File(self.spill.write(sweep, &file_name(sequence), &message.encode_to_vec(), true)?);
             }

@@ -140,7 +140,7 @@ fn worker_says(sweep: &Sweep) -> Vec<(&'static str, Vec<worker::Kind>)> {
     });
     let ready = Kind::Ready(v1::Ready::default());
     let results = |sequence, rows: &[Row], grants: Vec<Bytes>| {
-        Kind::Results(v1::Results { sequence, rows: to_wire(rows), grants })
+        Kind::Results(v1::Results { sequence, rows: Some(to_wire(rows)), grants })
     };
     let batch = |kinds: [Kind; 3]| {
         let messages = kinds.map(|kind| WorkerMessage { kind: Some(kind) }).into();

@@ -16,7 +16,7 @@ use taugrid_wire::batch::Batched;
 use taugrid_wire::rows::from_wire;
 use taugrid_wire::trials;
 use taugrid_wire::v1::{
-    CellRows, CoordinatorMessage, Trials, WorkerMessage, coordinator_message as coordinator, worker_message,
+    CoordinatorMessage, Results, Trials, WorkerMessage, coordinator_message as coordinator, worker_message,
 };
 use tracing::debug;
 
@@ -191,7 +191,7 @@ impl Memory {
                 if self.letters.contains_key(&letter) {
                     return;
                 }
-                let trials = self.trials(&results.rows);
+                let trials = self.trials(&results);
                 for trial in &trials {
                     self.story.finished += 1;
                     if let Some(before) = self.finished.insert(*trial, letter) {
@@ -216,7 +216,7 @@ impl Memory {
     fn coordinator_hears_part(&mut self, number: u64, kind: worker_message::Kind) {
         debug!(at = ?now(), connection = number, heard = told(&kind));
         let rows = match &kind {
-            worker_message::Kind::Results(results) => self.trials(&results.rows),
+            worker_message::Kind::Results(results) => self.trials(results),
             _ => Vec::new(),
         };
         let Some(connection) = self.connections.get_mut(&number) else { return };
@@ -326,8 +326,9 @@ impl Memory {
         }
     }
 
-    fn trials(&mut self, rows: &[CellRows]) -> Vec<Trial> {
-        let rows = from_wire(rows, &self.cells).expect("workers send rows of the sweep");
+    fn trials(&mut self, results: &Results) -> Vec<Trial> {
+        let rows = from_wire(results.rows.as_ref().expect("a message of rows"), &self.cells)
+            .expect("workers send rows of the sweep");
         rows.iter().map(|row| (row.cell, row.record.trial)).collect()
     }
 

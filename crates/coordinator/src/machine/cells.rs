@@ -1,19 +1,19 @@
 //! All cells, and what is known of them together.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::ops::{AddAssign, SubAssign};
 use std::time::Duration;
 
-use taugrid_results::{CellKey, Coverage};
+use taugrid_results::{CellKey, Coverage, Keys};
 
 use super::cell::{CellState, Plan, Priority};
 
 /// The cells of a sweep.
 #[derive(Debug, Default)]
 pub(super) struct Cells {
-    /// In the order of their keys.
-    cells: Vec<(CellKey, CellState)>,
-    places: HashMap<CellKey, usize>,
+    keys: Keys,
+    /// One for each of them.
+    cells: Vec<CellState>,
     /// Those with open trials, by what they cost.
     queue: BTreeSet<(Priority, CellKey)>,
     /// Those with trials on probation.
@@ -27,14 +27,15 @@ pub(super) struct Cells {
 
 impl Cells {
     pub(super) fn new(plans: impl IntoIterator<Item = (CellKey, Plan)>, done: &Coverage) -> Self {
-        let state = |(key, plan)| (key, CellState::new(plan, done.get(&key).cloned().unwrap_or_default()));
-        let mut cells: Vec<_> = plans.into_iter().map(state).collect();
-        cells.sort_by_key(|(key, _)| *key);
-        cells.dedup_by_key(|(key, _)| *key);
+        let mut plans: Vec<_> = plans.into_iter().collect();
+        plans.sort_by_key(|(key, _)| *key);
+        plans.dedup_by_key(|(key, _)| *key);
+        let keys: Keys = plans.iter().map(|(key, _)| *key).collect();
+        let state = |(key, plan)| CellState::new(plan, done.get(&key).cloned().unwrap_or_default());
+        let cells: Vec<_> = plans.into_iter().map(state).collect();
         let mut totals = Totals::default();
-        cells.iter().for_each(|(_, cell)| totals += Totals::of(cell));
-        let places = cells.iter().enumerate().map(|(place, (key, _))| (*key, place)).collect();
-        let mut cells = Self { cells, places, totals, ..Self::default() };
+        cells.iter().for_each(|cell| totals += Totals::of(cell));
+        let mut cells = Self { keys, cells, totals, ..Self::default() };
         cells.keys().into_iter().for_each(|key| {
             cells.change(key, |_| ());
         });
@@ -42,20 +43,20 @@ impl Cells {
     }
 
     pub(super) fn get(&self, key: CellKey) -> Option<&CellState> {
-        self.places.get(&key).map(|&place| &self.cells[place].1)
+        self.keys.place(key).map(|place| &self.cells[place])
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (CellKey, &CellState)> {
-        self.cells.iter().map(|(key, cell)| (*key, cell))
+        self.keys.iter().copied().zip(&self.cells)
     }
 
     pub(super) fn keys(&self) -> Vec<CellKey> {
-        self.cells.iter().map(|(key, _)| *key).collect()
+        self.keys.to_vec()
     }
 
     /// Changes a cell, and keeps in step what is known of all of them together.
     pub(super) fn change<T>(&mut self, key: CellKey, change: impl FnOnce(&mut CellState) -> T) -> Option<T> {
-        let cell = &mut self.cells[*self.places.get(&key)?].1;
+        let cell = &mut self.cells[self.keys.place(key)?];
         let priority = cell.priority();
         self.totals -= Totals::of(cell);
         let result = change(cell);

@@ -372,13 +372,13 @@ impl Machine {
     pub fn may_send(&self, worker: WorkerId, trials: &Coverage, granted: &Coverage) -> bool {
         let state = self.workers.get(&worker);
         trials.iter().all(|(key, ranges)| {
-            let leases = state.into_iter().flat_map(|state| state.leases_of(*key));
-            let given: Vec<_> = leases.map(|(_, lease)| &lease.trials).chain(granted.get(key)).collect();
+            let leases = || state.into_iter().flat_map(|state| state.leases_of(*key));
+            let given = || leases().map(|(_, lease)| &lease.trials).chain(granted.get(key));
             ranges.iter().all(|range| {
                 // In most messages one lease has them all.
-                given.iter().any(|given| given.count_within(&range) == range.end - range.start) || {
+                given().any(|given| given.count_within(&range) == range.end - range.start) || {
                     let mut rest = Ranges::from(range);
-                    given.iter().for_each(|given| rest = rest.minus(given));
+                    given().for_each(|given| rest.subtract(given));
                     rest.is_empty()
                 }
             })

@@ -1,9 +1,12 @@
 //! Rows → batch. Dictionaries are built from keys: no text is hashed or formatted for a row.
 
 use std::collections::HashMap;
+use std::fmt::Write;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{
+    ArrayRef, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray, StringBuilder,
+};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::Int32Type;
 use arrow::error::ArrowError;
@@ -26,10 +29,30 @@ impl Words {
         });
         index as i32
     }
+
+    fn finish(self) -> StringArray {
+        StringArray::from_iter_values(self.0)
+    }
 }
 
-fn dictionary(keys: Int32Array, words: impl IntoIterator<Item = impl AsRef<str>>) -> Result<ArrayRef, ArrowError> {
-    let words = StringArray::from_iter_values(words);
+/// The names of cells as they are met, written one behind the other.
+#[derive(Default)]
+struct Names {
+    text: StringBuilder,
+    count: i32,
+}
+
+impl Names {
+    fn add(&mut self, key: CellKey) -> i32 {
+        // Nothing can go wrong where text goes into memory.
+        let _ = write!(self.text, "{key}");
+        self.text.append_value("");
+        self.count += 1;
+        self.count - 1
+    }
+}
+
+fn dictionary(keys: Int32Array, words: StringArray) -> Result<ArrayRef, ArrowError> {
     Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, Arc::new(words))?))
 }
 
@@ -39,8 +62,10 @@ fn dictionary(keys: Int32Array, words: impl IntoIterator<Item = impl AsRef<str>>
 /// [`RowError::UnknownCell`] if a row's cell is not in `cells`, [`RowError::Value`] if a number is too large for INT64.
 pub fn to_batch(rows: &[Row], cells: &CellTable) -> Result<RecordBatch, RowError> {
     let n = rows.len();
+    // In rows that are sorted, as those of a part are, no cell is met twice.
+    let is_sorted = rows.is_sorted_by_key(|row| row.cell);
     let mut slots: HashMap<CellKey, i32> = HashMap::new();
-    let mut cell_names: Vec<String> = Vec::new();
+    let mut cell_names = Names::default();
     let (mut kinds, mut covariances) = (Words::default(), Words::default());
 
     let mut cell_keys: Vec<i32> = Vec::with_capacity(n);
@@ -64,10 +89,8 @@ pub fn to_batch(rows: &[Row], cells: &CellTable) -> Result<RecordBatch, RowError
         let key = run[0].cell;
         let unknown = || RowError::UnknownCell { row: start, cell: key.to_string() };
         let cell = cells.get(key).ok_or_else(unknown)?;
-        let slot = *slots.entry(key).or_insert_with(|| {
-            cell_names.push(key.to_string());
-            cell_names.len() as i32 - 1
-        });
+        let slot =
+            if is_sorted { cell_names.add(key) } else { *slots.entry(key).or_insert_with(|| cell_names.add(key)) };
         let batch = i64::try_from(cell.batch_size)
             .map_err(|_| value(start, "batch_size", cell.batch_size, "a number below 2^63"))?;
         let end = start + run.len();
@@ -98,15 +121,15 @@ pub fn to_batch(rows: &[Row], cells: &CellTable) -> Result<RecordBatch, RowError
     let exits = nulls(outcome.iter().map(|key| *key != censored));
     let with_covariance = nulls(has_covariance.iter().copied());
     let columns: Vec<ArrayRef> = vec![
-        dictionary(Int32Array::from(cell_keys), cell_names)?,
-        dictionary(Int32Array::from(kind_keys), kinds.0)?,
-        dictionary(Int32Array::try_new(covariance_keys.into(), with_covariance)?, covariances.0)?,
+        dictionary(Int32Array::from(cell_keys), cell_names.text.finish())?,
+        dictionary(Int32Array::from(kind_keys), kinds.finish())?,
+        dictionary(Int32Array::try_new(covariance_keys.into(), with_covariance)?, covariances.finish())?,
         Arc::new(Float64Array::from(alpha)),
         Arc::new(Float64Array::from(beta)),
         Arc::new(Float64Array::from(eta)),
         Arc::new(Int64Array::from(batch_size)),
         Arc::new(Int64Array::from(trial)),
-        dictionary(Int32Array::from(outcome), OUTCOMES.map(Outcome::as_str))?,
+        dictionary(Int32Array::from(outcome), StringArray::from_iter_values(OUTCOMES.map(Outcome::as_str)))?,
         Arc::new(Int64Array::try_new(steps.clone().into(), exits.clone())?),
         Arc::new(Float64Array::try_new(exit_time.into(), exits)?),
         Arc::new(Int64Array::from(steps)),

@@ -35,7 +35,7 @@ fn seal(outbox: &mut Outbox, stream: u64) -> Sealed {
 fn rows(outbox: &Outbox, sequence: u64) -> Vec<(u64, u64)> {
     let results = outbox.read(sequence).expect("readable").expect("not acknowledged");
     assert_eq!(results.sequence, sequence);
-    let rows = from_wire(&results.rows, &cells()).expect("rows");
+    let rows = from_wire(&results.rows.unwrap_or_default(), &cells()).expect("rows");
     rows.iter().map(|row| (row.cell.0, row.record.trial)).collect()
 }
 

@@ -75,7 +75,8 @@ impl Knowledge {
 
     /// The trials of a message, in their order.
     pub(crate) fn trials(&self, results: &Results) -> Vec<u64> {
-        let rows = from_wire(&results.rows, &CellTable::new(self.sweep.cells())).expect("rows of this sweep");
+        let rows = results.rows.as_ref().expect("rows");
+        let rows = from_wire(rows, &CellTable::new(self.sweep.cells())).expect("rows of this sweep");
         let mut trials: Vec<_> = rows.iter().map(|row| row.record.trial).collect();
         trials.sort_unstable();
         trials
