@@ -1,6 +1,5 @@
 //! The binaries under test, of the very profile that the tests were built in.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -22,10 +21,11 @@ fn build() -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
     // What `cargo test` says of a test's package is not to be seen by build scripts that ask for it, as ring's does: they
     // would run again, and all that stands on them would be built a second time, and a third by the next build.
-    let of_package = |name: &OsString| {
-        ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix))
-    };
-    std::env::vars_os().map(|(name, _)| name).filter(of_package).for_each(|name| _ = cargo.env_remove(name));
+    for (name, _) in std::env::vars_os() {
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            cargo.env_remove(name);
+        }
+    }
     let status = cargo
         // With the features that the tests were built with, so that nothing is built twice.
         .args(["build", "--quiet", "--workspace", "--bins", "--tests", "--profile", profile])

@@ -51,7 +51,7 @@ impl Run {
 /// The longest runs of `rows` as they stand.
 pub(crate) fn runs(rows: &[Row]) -> Vec<Run> {
     let mut first = 0;
-    rows.chunk_by(|a, b| a.cell == b.cell && a.record.trial.checked_add(1) == Some(b.record.trial))
+    rows.chunk_by(Row::is_followed_by)
         .map(|chunk| {
             let start = chunk[0].record.trial;
             let run = Run { cell: chunk[0].cell, trials: start..start.saturating_add(chunk.len() as u64), first };

@@ -20,6 +20,11 @@ impl Row {
         (self.cell, self.record.trial)
     }
 
+    /// Whether the other is of the next trial of the same cell.
+    pub fn is_followed_by(&self, other: &Row) -> bool {
+        self.cell == other.cell && self.record.trial.checked_add(1) == Some(other.record.trial)
+    }
+
     /// Whether both say the same to the last bit. All NaN are equal; 0.0 and −0.0 are not.
     pub fn same(&self, other: &Row) -> bool {
         let (a, b) = (&self.record, &other.record);

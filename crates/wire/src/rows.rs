@@ -42,7 +42,7 @@ pub enum RowsError {
 /// `rows` as they go over the wire: the shorter, the more of them stand by cell and trial.
 pub fn to_wire(rows: &[Row]) -> v1::Rows {
     let mut message = v1::Rows::default();
-    for piece in rows.chunk_by(follows) {
+    for piece in rows.chunk_by(Row::is_followed_by) {
         message.cells.push(piece[0].cell.0);
         message.first_trials.push(piece[0].record.trial);
         message.counts.push(piece.len() as u64);
@@ -55,11 +55,6 @@ pub fn to_wire(rows: &[Row]) -> v1::Rows {
     message.exit_loss = records().map(|record| record.exit_loss).collect();
     message.exit_radius = records().map(|record| record.exit_radius).collect();
     message
-}
-
-/// Whether the second is of the next trial of the same cell.
-fn follows(a: &Row, b: &Row) -> bool {
-    a.cell == b.cell && a.record.trial.checked_add(1) == Some(b.record.trial)
 }
 
 /// The rows of a message that anyone may have sent.

@@ -76,10 +76,7 @@ impl CellState {
         }
         self.limit = more.end;
         self.received_count += self.received.count_within(&more);
-        let gaps: Vec<_> = self.received.gaps(&more).collect();
-        for gap in gaps {
-            self.reopen_range(gap);
-        }
+        self.reopen(&more.into());
     }
 
     pub(super) fn limit(&self) -> u64 {

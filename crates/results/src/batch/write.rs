@@ -5,7 +5,8 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray, StringBuilder,
+    ArrayBuilder, ArrayRef, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    StringBuilder,
 };
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::Int32Type;
@@ -35,21 +36,13 @@ impl Words {
     }
 }
 
-/// The names of cells as they are met, written one behind the other.
-#[derive(Default)]
-struct Names {
-    text: StringBuilder,
-    count: i32,
-}
-
-impl Names {
-    fn add(&mut self, key: CellKey) -> i32 {
-        // Nothing can go wrong where text goes into memory.
-        let _ = write!(self.text, "{key}");
-        self.text.append_value("");
-        self.count += 1;
-        self.count - 1
-    }
+/// Adds a cell's name to those that were met; its place among them.
+fn add_name(names: &mut StringBuilder, key: CellKey) -> i32 {
+    let place = names.len() as i32;
+    // Nothing can go wrong where text goes into memory.
+    let _ = write!(names, "{key}");
+    names.append_value("");
+    place
 }
 
 fn dictionary(keys: Int32Array, words: StringArray) -> Result<ArrayRef, ArrowError> {
@@ -65,7 +58,7 @@ pub fn to_batch(rows: &[Row], cells: &CellTable) -> Result<RecordBatch, RowError
     // In rows that are sorted, as those of a part are, no cell is met twice.
     let is_sorted = rows.is_sorted_by_key(|row| row.cell);
     let mut slots: HashMap<CellKey, i32> = HashMap::new();
-    let mut cell_names = Names::default();
+    let mut cell_names = StringBuilder::new();
     let (mut kinds, mut covariances) = (Words::default(), Words::default());
 
     let mut cell_keys: Vec<i32> = Vec::with_capacity(n);
@@ -89,8 +82,8 @@ pub fn to_batch(rows: &[Row], cells: &CellTable) -> Result<RecordBatch, RowError
         let key = run[0].cell;
         let unknown = || RowError::UnknownCell { row: start, cell: key.to_string() };
         let cell = cells.get(key).ok_or_else(unknown)?;
-        let slot =
-            if is_sorted { cell_names.add(key) } else { *slots.entry(key).or_insert_with(|| cell_names.add(key)) };
+        let mut name = || add_name(&mut cell_names, key);
+        let slot = if is_sorted { name() } else { *slots.entry(key).or_insert_with(name) };
         let batch = i64::try_from(cell.batch_size)
             .map_err(|_| value(start, "batch_size", cell.batch_size, "a number below 2^63"))?;
         let end = start + run.len();
@@ -121,7 +114,7 @@ pub fn to_batch(rows: &[Row], cells: &CellTable) -> Result<RecordBatch, RowError
     let exits = nulls(outcome.iter().map(|key| *key != censored));
     let with_covariance = nulls(has_covariance.iter().copied());
     let columns: Vec<ArrayRef> = vec![
-        dictionary(Int32Array::from(cell_keys), cell_names.text.finish())?,
+        dictionary(Int32Array::from(cell_keys), cell_names.finish())?,
         dictionary(Int32Array::from(kind_keys), kinds.finish())?,
         dictionary(Int32Array::try_new(covariance_keys.into(), with_covariance)?, covariances.finish())?,
         Arc::new(Float64Array::from(alpha)),
