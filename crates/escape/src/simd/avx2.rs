@@ -61,6 +61,9 @@ impl Simd for Avx2 {
     // 12 halves of sums, 2 of operands, and a broadcast: 15 of 16 registers.
     const BLOCK_VECTORS: usize = 1;
     const BLOCK_ROWS: usize = 6;
+    // 12 halves of sums, for 10 loads.
+    const SQUARE_VECTORS: usize = 2;
+    const SQUARE_ROWS: usize = 3;
 
     #[inline(always)]
     fn call<K: Kernel>(self, kernel: K) -> K::Output {
@@ -135,6 +138,10 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn select(self, mask: Self::M, yes: Self::F, no: Self::F) -> Self::F {
         halves!(_mm256_blendv_ps, no, yes, mask)
+    }
+    #[inline(always)]
+    fn zero_where(self, mask: Self::M, x: Self::F) -> Self::F {
+        halves!(_mm256_andnot_ps, mask, x)
     }
     #[inline(always)]
     fn bits(self, mask: Self::M) -> u16 {

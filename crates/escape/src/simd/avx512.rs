@@ -35,6 +35,8 @@ impl Simd for Avx512 {
     // 24 sums, 2 operands, and a broadcast: 27 of 32 registers.
     const BLOCK_VECTORS: usize = 2;
     const BLOCK_ROWS: usize = 12;
+    const SQUARE_VECTORS: usize = 2;
+    const SQUARE_ROWS: usize = 12;
 
     #[inline(always)]
     fn call<K: Kernel>(self, kernel: K) -> K::Output {
@@ -103,6 +105,10 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn select(self, mask: Self::M, yes: Self::F, no: Self::F) -> Self::F {
         unsafe { _mm512_mask_blend_ps(mask, no, yes) }
+    }
+    #[inline(always)]
+    fn zero_where(self, mask: Self::M, x: Self::F) -> Self::F {
+        unsafe { _mm512_maskz_mov_ps(!mask, x) }
     }
     #[inline(always)]
     fn bits(self, mask: Self::M) -> u16 {

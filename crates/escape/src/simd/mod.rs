@@ -60,6 +60,10 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     const BLOCK_VECTORS: usize;
     /// See [`Self::BLOCK_VECTORS`].
     const BLOCK_ROWS: usize;
+    /// The same where both operands are vectors, none of them broadcast: the closer the block to a square, the fewer loads.
+    const SQUARE_VECTORS: usize;
+    /// See [`Self::SQUARE_VECTORS`].
+    const SQUARE_ROWS: usize;
 
     /// Runs a kernel as a function of its own. Inlined into one another, kernels become a function so large that the
     /// compiler no longer keeps in registers what belongs there.
@@ -89,6 +93,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn le(self, a: Self::F, b: Self::F) -> Self::M;
     /// yes where `mask` is, else `no`.
     fn select(self, mask: Self::M, yes: Self::F, no: Self::F) -> Self::F;
+    /// 0 where `mask` is, else `x`.
+    fn zero_where(self, mask: Self::M, x: Self::F) -> Self::F;
     /// Bit l is lane l.
     fn bits(self, mask: Self::M) -> u16;
     fn to_bits(self, x: Self::F) -> Self::U;

@@ -25,6 +25,8 @@ impl Simd for Portable {
     // For NEON's 32 registers of four; elsewhere, as little code as can be.
     const BLOCK_VECTORS: usize = 1;
     const BLOCK_ROWS: usize = if cfg!(target_arch = "aarch64") { 6 } else { 2 };
+    const SQUARE_VECTORS: usize = if cfg!(target_arch = "aarch64") { 2 } else { 1 };
+    const SQUARE_ROWS: usize = if cfg!(target_arch = "aarch64") { 3 } else { 2 };
 
     #[inline(always)]
     fn call<K: Kernel>(self, kernel: K) -> K::Output {
@@ -93,6 +95,10 @@ impl Simd for Portable {
     #[inline(always)]
     fn select(self, mask: Self::M, yes: Self::F, no: Self::F) -> Self::F {
         std::array::from_fn(|l| if mask[l] { yes[l] } else { no[l] })
+    }
+    #[inline(always)]
+    fn zero_where(self, mask: Self::M, x: Self::F) -> Self::F {
+        std::array::from_fn(|l| if mask[l] { 0.0 } else { x[l] })
     }
     #[inline(always)]
     fn bits(self, mask: Self::M) -> u16 {

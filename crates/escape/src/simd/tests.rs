@@ -66,6 +66,7 @@ impl Kernel for Everything {
             s.select(s.le(a, b), a, c),
             s.select(s.has_bit::<3>(ua), a, c),
             s.select(s.has_bit::<31>(ua), a, c),
+            s.zero_where(s.le(a, b), c),
             s.to_f32(ua),
         ] {
             // The payload of a NaN is nobody's business.

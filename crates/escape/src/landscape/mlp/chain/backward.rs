@@ -50,7 +50,7 @@ impl<N: Number, const W: usize, const V: usize, const R: usize> Deltas<'_, N, W,
             unroll_two!(v in V {
                 let t = s.load(&hidden[r][group_at::<W, V>(group, v)].0);
                 let delta = if relu {
-                    s.select(s.le(t, s.splat(0.0)), s.splat(0.0), block[v][r])
+                    s.zero_where(s.le(t, s.splat(0.0)), block[v][r])
                 } else {
                     s.mul(s.fnma(t, t, s.splat(1.0)), block[v][r])
                 };

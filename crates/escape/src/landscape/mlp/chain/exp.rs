@@ -11,9 +11,9 @@ const SMALLEST: f32 = -87.0;
 #[inline(always)]
 pub(super) fn exp<S: Simd>(s: S, x: S::F) -> S::F {
     let small = s.lt(x, s.splat(SMALLEST));
-    let y = s.select(small, s.splat(0.0), x);
+    let y = s.zero_where(small, x);
     let (power, expm1) = power_and_rest(s, y);
-    s.select(small, s.splat(0.0), s.fma(power, expm1, power))
+    s.zero_where(small, s.fma(power, expm1, power))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::outputs::Finish;
 use super::registers::{add_layer, add_outputs, group_at, short, unroll, unroll_two, window, window_mut, zeros};
 use super::row::Row;
 use super::tanh::tanh;
-use super::tile::Tile;
+use super::tile::{Run, Tile};
 use crate::landscape::mlp::Activation;
 use crate::simd::{Kernel, LANES, Simd};
 
@@ -74,15 +74,14 @@ impl<N: Number, const W: usize, const V: usize, const R: usize> Hidden<'_, N, W,
     }
 }
 
-/// What a block adds to R outputs, of V examples at a time.
+/// What a block adds to the outputs of some classes and examples, of R classes and V examples at a time.
 pub(super) struct Outputs<'a, 'b, N, const V: usize, const R: usize> {
+    /// Of the network.
     pub(super) classes: usize,
-    /// The first of the R classes.
-    pub(super) class: usize,
-    /// The first of the examples.
-    pub(super) example: usize,
-    /// V examples, so many times.
-    pub(super) times: usize,
+    /// The classes: R, so many times.
+    pub(super) rows: Run,
+    /// The examples: V, so many times.
+    pub(super) vectors: Run,
     /// Examples there is room for in a strip.
     pub(super) capacity: usize,
     /// Groups in the block.
@@ -95,7 +94,7 @@ pub(super) struct Outputs<'a, 'b, N, const V: usize, const R: usize> {
     pub(super) fresh: bool,
     /// Of the tile.
     pub(super) sums: &'a mut [Row],
-    /// What comes after the last block, if the R classes are all there are.
+    /// What comes after the last block, if R classes are all there are.
     pub(super) finish: Option<&'a mut Finish<'b, N>>,
 }
 
@@ -106,9 +105,12 @@ impl<N: Number, const V: usize, const R: usize> Kernel for Outputs<'_, '_, N, V,
     fn run<S: Simd>(mut self, s: S) {
         let (hidden, weights) =
             (self.hidden.chunks_exact(2 * self.capacity), self.weights.chunks_exact(2 * self.classes));
-        for _ in 0..self.times {
-            self.piece(s, hidden.clone(), weights.clone());
-            self.example += V;
+        // t of V examples is in L1 after the first R classes.
+        for example in 0..self.vectors.times {
+            for class in 0..self.rows.times {
+                let at = (self.vectors.start + example * V, self.rows.start + class * R);
+                self.piece(s, at, hidden.clone(), weights.clone());
+            }
         }
     }
 }
@@ -116,9 +118,14 @@ impl<N: Number, const V: usize, const R: usize> Kernel for Outputs<'_, '_, N, V,
 impl<N: Number, const V: usize, const R: usize> Outputs<'_, '_, N, V, R> {
     /// With t and W₂ strip by strip.
     #[inline(always)]
-    fn piece<S: Simd>(&mut self, s: S, mut hidden: ChunksExact<'_, Row>, mut weights: ChunksExact<'_, Row>) {
+    fn piece<S: Simd>(
+        &mut self,
+        s: S,
+        (example, class): (usize, usize),
+        mut hidden: ChunksExact<'_, Row>,
+        mut weights: ChunksExact<'_, Row>,
+    ) {
         let mut block = zeros::<S, V, R>(s);
-        let (example, class) = (self.example, self.class);
         if !self.fresh {
             unroll_two!(v in V {
                 let sums: &[Row; R] = window(self.sums, (example + v) * self.classes + class);

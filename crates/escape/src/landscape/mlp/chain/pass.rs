@@ -13,7 +13,7 @@ use super::number::Number;
 use super::outputs::{self, CrossEntropy, Finish, Slopes};
 use super::registers::by_size;
 use super::row::Row;
-use super::tile::{Run, Tile, pieces, runs};
+use super::tile::{Tile, runs};
 use crate::landscape::mlp::Loss;
 use crate::simd::{LANES, Simd};
 
@@ -82,12 +82,11 @@ fn add_block<S: Simd, N: Number>(
     let groups = layout.groups.min(2 * end) - 2 * start;
     let (weights, hidden) = (&buffers.second[..], &buffers.hidden[2 * start * capacity..]);
     let (sums, examples) = (&mut buffers.sums[..], tile.count);
-    let (fresh, last, at_once) = (start == 0, end == layout.strips(), classes <= S::BLOCK_ROWS);
+    let (fresh, last, at_once) = (start == 0, end == layout.strips(), classes <= S::SQUARE_ROWS);
     let mut finish = Finish::new(network, &buffers.bias, &mut buffers.bias_slopes, tile);
-    let vectors = runs(examples, S::BLOCK_VECTORS);
-    for (class, len) in pieces(classes, S::BLOCK_ROWS) {
-        for Run { start: example, len: together, times } in vectors {
-            if times == 0 {
+    for rows in runs(classes, S::SQUARE_ROWS) {
+        for vectors in runs(examples, S::SQUARE_VECTORS) {
+            if rows.times == 0 || vectors.times == 0 {
                 continue;
             }
             let finish = if last && at_once { Some(&mut finish) } else { None };
@@ -95,9 +94,8 @@ fn add_block<S: Simd, N: Number>(
                 ($V:literal, $R:ident) => {
                     s.call(Outputs::<N, $V, $R> {
                         classes,
-                        class,
-                        example,
-                        times,
+                        rows,
+                        vectors,
                         capacity,
                         groups,
                         weights,
@@ -108,9 +106,9 @@ fn add_block<S: Simd, N: Number>(
                     })
                 };
             }
-            by_size!(len, S::BLOCK_ROWS, R => {
-                if const { S::BLOCK_VECTORS == 2 } {
-                    if together == 2 { outputs!(2, R) } else { outputs!(1, R) }
+            by_size!(rows.len, S::SQUARE_ROWS, R => {
+                if const { S::SQUARE_VECTORS == 2 } {
+                    if vectors.len == 2 { outputs!(2, R) } else { outputs!(1, R) }
                 } else {
                     outputs!(1, R);
                 }
