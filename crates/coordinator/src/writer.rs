@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use taugrid_results::{Checkpoints, Dataset, DatasetError, PartInfo, Row, coverage_of};
+use taugrid_results::{Checkpoints, Coverage, Dataset, DatasetError, PartInfo, Row, coverage_of};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
@@ -143,7 +143,8 @@ impl Writer {
 
 /// Writes a part. The checkpoints of its trials are of no more use.
 fn append(dataset: &mut Dataset, checkpoints: &Checkpoints, rows: Vec<Row>) -> Result<PartInfo, DatasetError> {
-    let written = coverage_of(&rows);
+    // A sweep of short trials has none: then there is nothing to find out.
+    let written = if checkpoints.is_empty() { Coverage::new() } else { coverage_of(&rows) };
     let part = dataset.append(rows)?;
     info!(?part, "part is durable");
     written.iter().for_each(|(&cell, trials)| checkpoints.forget(cell, trials));

@@ -103,6 +103,11 @@ impl Checkpoints {
         Ok(())
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.lock().trials.is_empty()
+    }
+
     /// The trials of a range that have one, and the bytes of each state.
     pub fn within(&self, cell: CellKey, trials: &Range<u64>) -> Vec<(u64, usize)> {
         if trials.is_empty() {

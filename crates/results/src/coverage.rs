@@ -14,11 +14,12 @@ pub type Coverage = BTreeMap<CellKey, Ranges>;
 
 /// The trials of `rows`, which may be in any order.
 pub fn coverage_of(rows: &[Row]) -> Coverage {
-    let mut coverage = Coverage::new();
-    for run in runs(rows) {
-        coverage.entry(run.cell).or_default().insert(run.trials);
-    }
-    coverage
+    let mut runs = runs(rows);
+    // As they mostly are. A map is made faster of what is sorted than one by one.
+    runs.sort_by_key(|run| run.cell);
+    runs.chunk_by(|a, b| a.cell == b.cell)
+        .map(|runs| (runs[0].cell, runs.iter().map(|run| run.trials.clone()).collect()))
+        .collect()
 }
 
 /// How many trials a coverage holds.

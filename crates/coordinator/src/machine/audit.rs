@@ -4,21 +4,16 @@
 use taugrid_results::{CellKey, Ranges};
 
 use super::Machine;
-use super::cells::Totals;
 use super::worker::WorkerState;
 
 impl Machine {
     /// What is wrong with the books, if anything is.
     #[doc(hidden)]
     pub fn audit(&self) -> Result<(), String> {
-        let mut totals = Totals::default();
         for (key, cell) in self.cells.iter() {
             cell.audit(&self.leased(key)).map_err(|wrong| format!("{key}: {wrong}"))?;
-            totals += Totals::of(cell);
         }
-        if totals != *self.cells.totals() {
-            return Err(format!("all cells have {totals:?}, not {:?}", self.cells.totals()));
-        }
+        self.cells.audit()?;
         for (id, lease) in self.workers.values().flat_map(WorkerState::leases) {
             if lease.missing_count() != lease.missing().count() {
                 return Err(format!("{id:?} lacks {} trials, not {}", lease.missing().count(), lease.missing_count()));

@@ -118,8 +118,9 @@ impl CellState {
         !self.probation.is_empty()
     }
 
-    pub(super) fn priority(&self) -> Priority {
-        Reverse(self.cost().map_or(u64::MAX, |seconds| (seconds * 1e9) as u64))
+    /// Where it stands among the cells with open trials; `None` if it has none.
+    pub(super) fn place_in_queue(&self) -> Option<Priority> {
+        self.has_open().then(|| Reverse(self.cost().map_or(u64::MAX, |seconds| (seconds * 1e9) as u64)))
     }
 
     /// Marks trials as received; how many of them are new and asked for.

@@ -36,10 +36,20 @@ impl Cells {
         let mut totals = Totals::default();
         cells.iter().for_each(|cell| totals += Totals::of(cell));
         let mut cells = Self { keys, cells, totals, ..Self::default() };
-        cells.keys().into_iter().for_each(|key| {
+        (cells.queue, cells.probation) = (cells.all_queued().collect(), cells.all_on_probation().collect());
+        let due: Vec<_> = cells.iter().filter(|(_, cell)| cell.is_to_be_decided()).map(|(key, _)| key).collect();
+        for key in due {
             cells.change(key, |_| ());
-        });
+        }
         cells
+    }
+
+    fn all_queued(&self) -> impl Iterator<Item = (Priority, CellKey)> {
+        self.iter().filter_map(|(key, cell)| Some((cell.place_in_queue()?, key)))
+    }
+
+    fn all_on_probation(&self) -> impl Iterator<Item = CellKey> {
+        self.iter().filter(|(_, cell)| cell.has_probation()).map(|(key, _)| key)
     }
 
     pub(super) fn get(&self, key: CellKey) -> Option<&CellState> {
@@ -57,20 +67,19 @@ impl Cells {
     /// Changes a cell, and keeps in step what is known of all of them together.
     pub(super) fn change<T>(&mut self, key: CellKey, change: impl FnOnce(&mut CellState) -> T) -> Option<T> {
         let cell = &mut self.cells[self.keys.place(key)?];
-        let priority = cell.priority();
+        let (place, had_probation) = (cell.place_in_queue(), cell.has_probation());
         self.totals -= Totals::of(cell);
         let result = change(cell);
         self.totals += Totals::of(cell);
-        if priority != cell.priority() || !cell.has_open() {
-            self.queue.remove(&(priority, key));
+        // Of a million cells a look into the queue is not to be had for nothing.
+        if place != cell.place_in_queue() {
+            place.map(|place| self.queue.remove(&(place, key)));
+            cell.place_in_queue().map(|place| self.queue.insert((place, key)));
         }
-        if cell.has_open() {
-            self.queue.insert((cell.priority(), key));
-        }
-        if cell.has_probation() {
-            self.probation.insert(key);
-        } else {
+        if had_probation && !cell.has_probation() {
             self.probation.remove(&key);
+        } else if !had_probation && cell.has_probation() {
+            self.probation.insert(key);
         }
         if cell.is_to_be_decided() {
             cell.deciding = true;
@@ -114,6 +123,17 @@ impl Cells {
                 Some(limit) => cell.extend(limit),
             }
         });
+    }
+
+    /// That all are found that have something to lease, and no others, and that what they have together is counted.
+    pub(super) fn audit(&self) -> Result<(), String> {
+        let (queue, probation) = (self.all_queued().collect(), self.all_on_probation().collect());
+        if (&self.queue, &self.probation) != (&queue, &probation) {
+            return Err(format!("{queue:?} are open and {probation:?} on probation, not {self:?}"));
+        }
+        let mut totals = Totals::default();
+        self.cells.iter().for_each(|cell| totals += Totals::of(cell));
+        if totals == self.totals { Ok(()) } else { Err(format!("all cells have {totals:?}, not {:?}", self.totals)) }
     }
 
     /// What all cells together have.
