@@ -176,8 +176,10 @@ async fn fail_at_everything(url: String) -> Reason {
         for kind in message.kinds() {
             match kind {
                 Heard::Welcome(_) => say(Said::Ready(Ready::default())).await,
-                Heard::Lease(lease) => {
-                    say(Said::Failed(Failed { lease: lease.lease, detail: "as it must".to_owned() })).await;
+                Heard::Leases(message) => {
+                    for lease in message.leases {
+                        say(Said::Failed(Failed { lease, detail: "as it must".to_owned() })).await;
+                    }
                 }
                 Heard::Farewell(farewell) => return farewell.reason(),
                 _ => {}

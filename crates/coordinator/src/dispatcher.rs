@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use taugrid_results::{CellKey, CellTable, Checkpoints, Coverage, Outcome, PartInfo, Ranges, Row};
+use taugrid_wire::leases::Gathered;
 use taugrid_wire::trials::to_wire;
 use taugrid_wire::v1::{self, coordinator_message::Kind, farewell::Reason, status_reply::State};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
@@ -90,6 +91,8 @@ pub(crate) struct Dispatcher {
     machine: Machine,
     tools: Tools,
     workers: HashMap<WorkerId, Attached>,
+    /// Rows that came and are not the writer's yet, and the room that they take.
+    offered: Option<(Vec<Row>, OwnedSemaphorePermit)>,
     /// Why kernels failed, by the cell they failed at.
     failures: BTreeMap<CellKey, String>,
     exits: u64,
@@ -102,6 +105,13 @@ pub(crate) struct Dispatcher {
 struct Attached {
     name: String,
     stream: Outgoing,
+}
+
+/// Leases of one step for one worker, one after another.
+#[derive(Default)]
+struct Leases {
+    worker: Option<WorkerId>,
+    gathered: Gathered,
 }
 
 /// When the roll was written last, and whether it has changed since.
@@ -117,6 +127,7 @@ impl Dispatcher {
             machine,
             tools,
             workers: HashMap::new(),
+            offered: None,
             failures: BTreeMap::new(),
             exits: 0,
             counts: Counts::default(),
@@ -224,7 +235,7 @@ impl Dispatcher {
             }
             Said::Heard { worker, at } => Event::Heard { worker, at: at.saturating_duration_since(self.started) },
             Said::Results { receipt, rows, trials, granted, room } => {
-                return self.take_rows(receipt, rows, trials, granted, room);
+                return self.offer(receipt, rows, trials, granted, room);
             }
             Said::LeasesDone { worker, leases } => {
                 self.counts.leases_finished += leases.len() as u64;
@@ -271,8 +282,8 @@ impl Dispatcher {
         }
     }
 
-    /// Rows go to the writer if the machine takes them.
-    fn take_rows(
+    /// Offers rows to the machine, and lets go of them if it does not take them.
+    fn offer(
         &mut self,
         receipt: Receipt,
         rows: Vec<Row>,
@@ -281,33 +292,50 @@ impl Dispatcher {
         room: OwnedSemaphorePermit,
     ) -> Option<Verdict> {
         debug!(worker = receipt.worker.0, sequence = receipt.sequence, rows = rows.len(), "results");
-        // The decision on a cell can follow from these very rows.
-        if !self.machine.may_send(receipt.worker, &trials, &granted) {
-            let count = rows.len() as u64;
-            return self.step(Event::Received { receipt, trials, rows: count, granted });
-        }
+        let count = rows.len() as u64;
+        self.offered = Some((rows, room));
+        let verdict = self.step(Event::Received { receipt, trials, rows: count, granted });
+        self.offered = None;
+        verdict
+    }
+
+    /// The rows that were offered go to the writer.
+    fn write(&mut self, receipt: Receipt) -> Option<Verdict> {
+        let (rows, room) = self.offered.take()?;
         self.tools.decisions.add(&rows);
         self.exits += rows.iter().filter(|row| row.record.outcome != Outcome::Censored).count() as u64;
-        let count = rows.len() as u64;
-        self.counts.rows_received += count;
-        if self.tools.writer.send(Job::Rows(receipt, rows, room)).is_err() {
-            return Some(Verdict::WriterFailed);
-        }
-        self.step(Event::Received { receipt, trials, rows: count, granted })
+        self.counts.rows_received += rows.len() as u64;
+        let sent = self.tools.writer.send(Job::Rows(receipt, rows, room));
+        sent.is_err().then_some(Verdict::WriterFailed)
     }
 
     /// Steps the machine and carries out its effects; how the sweep ended, if it did.
     fn step(&mut self, event: Event) -> Option<Verdict> {
         let mut verdict = None;
+        let mut leases = Leases::default();
         for effect in self.machine.step(event) {
-            verdict = self.carry_out(effect).or(verdict);
+            let of = match &effect {
+                Effect::Lease { worker, .. } => Some(*worker),
+                _ => None,
+            };
+            if leases.worker != of {
+                verdict = self.give(std::mem::take(&mut leases)).or(verdict);
+            }
+            verdict = match effect {
+                Effect::Lease { worker, lease, cell, trials } => {
+                    leases.worker = Some(worker);
+                    self.lease(&mut leases, lease, cell, &trials).or(verdict)
+                }
+                effect => self.carry_out(effect).or(verdict),
+            };
         }
-        verdict
+        self.give(leases).or(verdict)
     }
 
     fn carry_out(&mut self, effect: Effect) -> Option<Verdict> {
         match effect {
-            Effect::Lease { worker, lease, cell, trials } => return self.lease(worker, lease, cell, &trials),
+            // Those are gathered.
+            Effect::Lease { .. } => {}
             Effect::Adopted { worker, leases } => {
                 let leases = leases.into_iter().map(|(held, lease, trials)| v1::AdoptedLease {
                     held: held as u32,
@@ -319,6 +347,7 @@ impl Dispatcher {
             Effect::Recall { worker, lease, most, begun } => {
                 return self.say(worker, Kind::Recall(v1::Recall { lease: lease.0, most, begun }));
             }
+            Effect::Write(receipt) => return self.write(receipt),
             Effect::Ack(receipt) => {
                 return self.say(receipt.worker, Kind::Ack(v1::Ack { sequence: receipt.sequence }));
             }
@@ -333,26 +362,19 @@ impl Dispatcher {
         None
     }
 
-    fn lease(&mut self, worker: WorkerId, lease: LeaseId, key: CellKey, trials: &Range<u64>) -> Option<Verdict> {
-        let (Some(attached), Some(cell)) = (self.workers.get(&worker), self.tools.cells.get(key)) else {
-            return None;
-        };
-        let message = v1::Lease {
-            lease: lease.0,
-            cell: Some(v1::Cell {
-                key: cell.key.0,
-                dynamics: cell.dynamics.to_json(),
-                alpha: cell.alpha,
-                beta: cell.beta,
-                eta: cell.eta,
-                batch_size: cell.batch_size,
-            }),
-            first_trial: trials.start,
-            trials: trials.end - trials.start,
-            grant: self.tools.grants.sign(key, trials),
-        };
+    /// Adds a lease to those that are gathered for a worker, and sends the checkpoints of its trials ahead.
+    fn lease(&mut self, leases: &mut Leases, lease: LeaseId, key: CellKey, trials: &Range<u64>) -> Option<Verdict> {
+        let worker = leases.worker?;
+        let (attached, cell) = (self.workers.get(&worker)?, self.tools.cells.get(key)?);
+        leases.gathered.push(lease.0, cell, trials, &self.tools.grants.sign(key, trials));
         self.counts.leases_given += 1;
-        if attached.stream.lease(message, key, trials, &self.tools.checkpoints) { None } else { self.drop_deaf(worker) }
+        let sent = attached.stream.checkpoints(key, trials, &self.tools.checkpoints);
+        if sent { None } else { self.drop_deaf(worker) }
+    }
+
+    /// Sends the leases that are gathered.
+    fn give(&mut self, leases: Leases) -> Option<Verdict> {
+        self.say(leases.worker?, Kind::Leases(Box::new(leases.gathered.finish())))
     }
 
     /// Sends to a worker. One that does not read what it is sent is let go.

@@ -31,7 +31,7 @@ const MOST_ROWS: u32 = 1 << 10;
 
 /// The grant of a lease, as a worker would have it of such a coordinator.
 pub fn grant(cell: CellKey, trials: &Range<u64>) -> Bytes {
-    Grants::with_key(KEY).sign(cell, trials)
+    Bytes::copy_from_slice(&Grants::with_key(KEY).sign(cell, trials))
 }
 
 /// How a coordinator took what a worker said.

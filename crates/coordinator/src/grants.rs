@@ -6,7 +6,6 @@
 
 use std::ops::Range;
 
-use bytes::{BufMut, Bytes, BytesMut};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use taugrid_results::CellKey;
@@ -17,6 +16,9 @@ const KEY_BYTES: usize = 32;
 /// The cell, the first trial and how many, and then the signature.
 const CLAIM_BYTES: usize = 24;
 const SIGNATURE_BYTES: usize = 16;
+
+/// A claim and its signature.
+pub(crate) type Grant = [u8; CLAIM_BYTES + SIGNATURE_BYTES];
 
 /// Signs leases, and knows its own again.
 #[derive(Clone)]
@@ -44,14 +46,16 @@ impl Grants {
     }
 
     /// The grant of `trials` of `cell`.
-    pub(crate) fn sign(&self, cell: CellKey, trials: &Range<u64>) -> Bytes {
-        let mut grant = BytesMut::with_capacity(CLAIM_BYTES + SIGNATURE_BYTES);
-        grant.put_u64_le(cell.0);
-        grant.put_u64_le(trials.start);
-        grant.put_u64_le(trials.end - trials.start);
-        let signature = self.0.clone().chain_update(&grant).finalize().into_bytes();
-        grant.extend_from_slice(&signature[..SIGNATURE_BYTES]);
-        grant.freeze()
+    pub(crate) fn sign(&self, cell: CellKey, trials: &Range<u64>) -> Grant {
+        let mut grant = [0; CLAIM_BYTES + SIGNATURE_BYTES];
+        let (claim, signature) = grant.split_at_mut(CLAIM_BYTES);
+        let words = [cell.0, trials.start, trials.end - trials.start];
+        for (bytes, word) in claim.as_chunks_mut().0.iter_mut().zip(words) {
+            *bytes = word.to_le_bytes();
+        }
+        let signed = self.0.clone().chain_update(claim).finalize().into_bytes();
+        signature.copy_from_slice(&signed[..SIGNATURE_BYTES]);
+        grant
     }
 
     /// What a grant is of; `None` if it is none of ours.

@@ -103,15 +103,9 @@ impl Outgoing {
         self.put(Item::Message(Box::new(kind)))
     }
 
-    /// Sends a lease, and before it the checkpoints of its trials, if there are any; whether there is room.
+    /// Sends the checkpoints of these trials, if there are any; whether there is room. They come before the lease.
     #[must_use]
-    pub(crate) fn lease(
-        &self,
-        lease: v1::Lease,
-        cell: CellKey,
-        trials: &Range<u64>,
-        checkpoints: &Checkpoints,
-    ) -> bool {
+    pub(crate) fn checkpoints(&self, cell: CellKey, trials: &Range<u64>, checkpoints: &Checkpoints) -> bool {
         let mut batch = Vec::new();
         let mut bytes = 0;
         for (trial, size) in checkpoints.within(cell, trials) {
@@ -124,7 +118,7 @@ impl Outgoing {
             batch.push(trial);
             bytes += size;
         }
-        (batch.is_empty() || self.put(Item::Checkpoints(cell, batch))) && self.send(Kind::Lease(lease))
+        batch.is_empty() || self.put(Item::Checkpoints(cell, batch))
     }
 
     fn put(&self, item: Item) -> bool {

@@ -28,6 +28,8 @@ pub struct Options {
 const PACED: f64 = 2_000.0;
 /// Rows of the measurement of rows.
 const ROWS: u64 = 10_000_000;
+/// Small cells in a sweep: a hundred values of three parameters.
+const CELLS: u64 = 1_000_000;
 /// Trials of small cells: as many as fill a lane, and one; and what the figures are called.
 const SMALL_CELLS: [(u64, [&str; 2]); 2] = [
     (16, ["shards of small cells, 16 trials each", "coordinator's processor time for each of those"]),
@@ -65,7 +67,7 @@ fn one_cell(trials: u64) -> String {
     sweep("{alpha: [1], eta: [0.1], batch_size: [1]}", trials)
 }
 
-/// A sweep of a million cells.
+/// A sweep of [`CELLS`] cells.
 fn small_cells(trials: u64) -> String {
     let axis = |from| format!("{{from: {from}, to: {}, points: 100, spacing: log}}", 4.0 * from);
     sweep(&format!("{{alpha: {}, beta: {}, eta: {}, batch_size: [1]}}", axis(1.0), axis(1.0), axis(0.01)), trials)
@@ -92,7 +94,7 @@ impl Suite<'_> {
         (self.began)(&format!("shards of no work, {workers} workers"));
         // A second a trial: the smallest shards that there are of one cell, and so one at a time.
         let manner = Manner::at_once(Duration::from_secs(1));
-        let taken = self.flood(&one_cell(ENDLESS), workers, &manner).await?;
+        let taken = self.flood(&one_cell(ENDLESS), u64::MAX, workers, &manner).await?;
         self.add("shards, one at a time", workers, taken.leases / taken.seconds, "1/s");
         self.add("rows of those shards, durable", workers, taken.rows / taken.seconds, "1/s");
         self.add("coordinator's processor time a shard", workers, 1e6 * taken.cpu / taken.leases.max(1.0), "µs");
@@ -105,21 +107,25 @@ impl Suite<'_> {
         for (trials, [shards, cpu]) in SMALL_CELLS {
             (self.began)(&format!("a million cells of {trials} trials, {workers} workers"));
             let manner = Manner { threads: 16, ..Manner::at_once(Duration::from_micros(10)) };
-            let taken = self.flood(&small_cells(trials), workers, &manner).await?;
+            let taken = self.flood(&small_cells(trials), CELLS, workers, &manner).await?;
             self.add(shards, workers, taken.leases / taken.seconds, "1/s");
             self.add(cpu, workers, 1e6 * taken.cpu / taken.leases.max(1.0), "µs");
         }
         Ok(())
     }
 
-    async fn flood(&mut self, sweep: &str, workers: usize, manner: &Manner) -> Result<Taken, LoadError> {
+    /// What a coordinator takes of a sweep of so many `leases`, while there are leases to give.
+    async fn flood(&mut self, sweep: &str, leases: u64, workers: usize, manner: &Manner) -> Result<Taken, LoadError> {
         let stage = self.stage(sweep)?;
         let coordinator = stage.start().await?;
         let crowd = Crowd::gather(coordinator.target(), workers, manner, None).await?;
         // Until what shards cost is learnt.
         sleep(self.options.time / 4).await;
         let window = Window::open(&coordinator, &crowd.tally)?;
-        sleep(self.options.time).await;
+        let opened = Instant::now();
+        while opened.elapsed() < self.options.time && crowd.tally.leases.load(Ordering::Relaxed) < leases / 10 * 9 {
+            sleep(Duration::from_millis(10)).await;
+        }
         let taken = window.close(&coordinator, &crowd.tally)?;
         drop(crowd);
         coordinator.kill().await?;

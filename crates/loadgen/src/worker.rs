@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use taugrid_process::connect::Target;
-use taugrid_results::{CellKey, Outcome, Row, TrialRecord};
+use taugrid_results::{Outcome, Row, TrialRecord};
 use taugrid_wire::batch::{Batched, Gathering};
+use taugrid_wire::leases::{Lease, from_wire};
 use taugrid_wire::rows::to_wire;
 use taugrid_wire::v1::{
-    CoordinatorMessage, Goodbye, Heartbeat, Hello, Lease, LeaseDone, Ready, Results, Returned, Trials, WorkerMessage,
+    CoordinatorMessage, Goodbye, Heartbeat, Hello, LeaseDone, Ready, Results, Returned, Trials, WorkerMessage,
     coordinator_message, dispatch_client::DispatchClient, worker_message::Kind,
 };
 use taugrid_wire::{MAX_MESSAGE_BYTES, PROTOCOL, RELEASE};
@@ -121,7 +122,11 @@ impl Worker {
                     for kind in message.kinds() {
                         match kind {
                             coordinator_message::Kind::Farewell(_) => return Ok(()),
-                            coordinator_message::Kind::Lease(lease) => self.begin(&mut desk, lease),
+                            coordinator_message::Kind::Leases(leases) => {
+                                let leases = from_wire(&leases);
+                                let leases = leases.map_err(|error| LoadError::Worker(error.to_string()))?;
+                                leases.into_iter().for_each(|lease| self.begin(&mut desk, lease));
+                            }
                             coordinator_message::Kind::Ack(ack) => stream.acknowledged(ack.sequence, &self.tally),
                             coordinator_message::Kind::Recall(recall) => {
                                 let returned = self.give_back(&mut desk.held, recall.lease, recall.most);
@@ -186,16 +191,15 @@ impl Worker {
     async fn finish(&self, stream: &mut Stream, done: &[Lease]) -> Result<(), LoadError> {
         let mut rows: Vec<Row> = Vec::new();
         for lease in done {
-            let key = CellKey(lease.cell.as_ref().map_or(0, |cell| cell.key));
-            let trials = lease.first_trial..lease.first_trial + lease.trials;
-            rows.extend(trials.map(|trial| Row { cell: key, record: record(trial) }));
+            rows.extend(lease.trials.clone().map(|trial| Row { cell: lease.cell.key, record: record(trial) }));
         }
         rows.sort_by_key(Row::position);
         let results = rows.chunks(MOST_ROWS).map(|rows| Kind::Results(stream.letter(rows)));
         let ends = done.iter().map(|lease| {
-            let busy = self.manner.claimed.saturating_mul(u32::try_from(lease.trials).unwrap_or(u32::MAX));
+            let trials = lease.trials.end - lease.trials.start;
+            let busy = self.manner.claimed.saturating_mul(u32::try_from(trials).unwrap_or(u32::MAX));
             let busy_nanos = u64::try_from(busy.as_nanos()).unwrap_or(u64::MAX);
-            Kind::LeaseDone(LeaseDone { lease: lease.lease, busy_nanos })
+            Kind::LeaseDone(LeaseDone { lease: lease.number, busy_nanos })
         });
         let words: Vec<_> = results.chain(ends).collect();
         stream.say(words).await
@@ -204,10 +208,10 @@ impl Worker {
     /// The last trials of a lease that has not ended, up to `most`.
     fn give_back(&self, held: &mut VecDeque<(Instant, Lease)>, number: u64, most: u64) -> Returned {
         let mut trials = Vec::new();
-        if let Some((_, lease)) = held.iter_mut().find(|(_, lease)| lease.lease == number && self.manner.gives_back) {
-            let count = most.min(lease.trials);
-            lease.trials -= count;
-            trials.push(Trials { first: lease.first_trial + lease.trials, count });
+        if let Some((_, lease)) = held.iter_mut().find(|(_, lease)| lease.number == number && self.manner.gives_back) {
+            let count = most.min(lease.trials.end - lease.trials.start);
+            lease.trials.end -= count;
+            trials.push(Trials { first: lease.trials.end, count });
         }
         Returned { lease: number, trials }
     }

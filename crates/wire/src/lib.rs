@@ -2,8 +2,12 @@
 
 pub mod batch;
 mod codec;
+mod columns;
+pub mod leases;
 pub mod rows;
 pub mod trials;
+
+pub use columns::ColumnError;
 
 /// The messages and services, generated from `proto/taugrid/v1`; the comments there are the documentation.
 #[allow(missing_docs, clippy::all, unreachable_pub)]
@@ -18,7 +22,7 @@ pub mod externalscaler {
 }
 
 /// The version of the protocol this build speaks.
-pub const PROTOCOL: u32 = 4;
+pub const PROTOCOL: u32 = 5;
 
 /// The release of this build. Kernels decide bits, so both ends must be of one release.
 pub const RELEASE: &str = env!("CARGO_PKG_VERSION");

@@ -1,10 +1,10 @@
 //! Rows as they go over the wire: by columns, so that a row takes some twenty bytes, and one of a cell by itself some
-//! thirty. A message has so many columns and no more, however many cells its rows are of: what they take to be read is a few
-//! allocations.
+//! thirty. A message has so many columns and no more, however many cells its rows are of.
 
 use taugrid_results::{CellTable, Outcome, Row, TrialRecord};
 use taugrid_sweep::CellKey;
 
+use crate::columns::{ColumnError, are_as_long};
 use crate::v1;
 
 /// Rows that no worker sends.
@@ -14,17 +14,8 @@ pub enum RowsError {
     #[error("rows of cell {0}, which is not one of this sweep")]
     UnknownCell(CellKey),
     /// The columns of the pieces, or those of the trials, differ in length.
-    #[error("{expected} {of} have {values} values of `{column}`")]
-    Column {
-        /// What the column has a value for: pieces, or trials.
-        of: &'static str,
-        /// How many of them there are.
-        expected: u64,
-        /// Which column.
-        column: &'static str,
-        /// How many values it has.
-        values: usize,
-    },
+    #[error(transparent)]
+    Column(#[from] ColumnError),
     /// A value that cannot be.
     #[error("trial {trial} of cell {cell} cannot have {column} = {found}")]
     Value {
@@ -64,7 +55,7 @@ pub fn to_wire(rows: &[Row]) -> v1::Rows {
 pub fn from_wire(message: &v1::Rows, cells: &CellTable) -> Result<Vec<Row>, RowsError> {
     let v1::Rows { cells: keys, first_trials, counts, outcomes, steps, exit_loss, exit_radius } = message;
     let pieces = [("first_trial", first_trials.len()), ("count", counts.len())];
-    is_as_long("pieces", keys.len() as u64, &pieces)?;
+    are_as_long("pieces", keys.len() as u64, &pieces)?;
     let trials = counts.iter().fold(0u64, |sum, count| sum.saturating_add(*count));
     let of_outcomes = if outcomes.is_empty() { steps.len() } else { outcomes.len() };
     let columns = [
@@ -73,7 +64,7 @@ pub fn from_wire(message: &v1::Rows, cells: &CellTable) -> Result<Vec<Row>, Rows
         ("exit_loss", exit_loss.len()),
         ("exit_radius", exit_radius.len()),
     ];
-    is_as_long("trials", trials, &columns)?;
+    are_as_long("trials", trials, &columns)?;
     // Bounded by what has come: a value of a packed column takes a byte at least.
     let mut rows = Vec::with_capacity(steps.len());
     for ((&cell, &first), &count) in keys.iter().zip(first_trials).zip(counts) {
@@ -88,14 +79,6 @@ pub fn from_wire(message: &v1::Rows, cells: &CellTable) -> Result<Vec<Row>, Rows
         }
     }
     Ok(rows)
-}
-
-/// That columns have `expected` values, one for each `of`.
-fn is_as_long(of: &'static str, expected: u64, columns: &[(&'static str, usize)]) -> Result<(), RowsError> {
-    match columns.iter().find(|(_, values)| *values as u64 != expected) {
-        Some(&(column, values)) => Err(RowsError::Column { of, expected, column, values }),
-        None => Ok(()),
-    }
 }
 
 fn record(message: &v1::Rows, cell: CellKey, trial: u64, index: usize) -> Result<TrialRecord, RowsError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use taugrid_escape::walk::Simulation;
 use taugrid_results::CellKey;
-use taugrid_sweep::{Artifact, BuiltLandscape, Cell, DynamicsSpec, Physics};
+use taugrid_sweep::{Artifact, BuiltLandscape, Cell, Physics};
 use taugrid_wire::v1;
 
 use crate::error::WorkerError;
@@ -44,13 +44,17 @@ impl Setup {
     }
 
     /// The simulation of a lease's cell, whose key must follow from its parameters.
-    pub(crate) fn simulation(&mut self, cell: &v1::Cell) -> Result<(CellKey, Arc<dyn Simulation>), WorkerError> {
-        let key = CellKey(cell.key);
+    pub(crate) fn simulation(&mut self, cell: &Cell) -> Result<Arc<dyn Simulation>, WorkerError> {
+        let key = cell.key;
         if let Some(simulation) = self.simulations.get(&key) {
-            return Ok((key, Arc::clone(simulation)));
+            return Ok(Arc::clone(simulation));
         }
-        let cell = self.derive(cell)?;
-        let problem = self.physics.problem(&cell, &self.landscape);
+        let derived = self.physics.cell(cell.dynamics, cell.alpha, cell.beta, cell.eta, cell.batch_size);
+        if derived.key != key {
+            let detail = format!("cell {key} has the parameters of cell {}", derived.key);
+            return Err(WorkerError::Protocol(detail));
+        }
+        let problem = self.physics.problem(&derived, &self.landscape);
         let simulation: Arc<dyn Simulation> = problem
             .simulation(self.physics.seed(), key.0)
             .map_err(|error| WorkerError::Protocol(format!("cell {key}: {error}")))?
@@ -59,18 +63,7 @@ impl Setup {
             self.simulations.clear();
         }
         self.simulations.insert(key, Arc::clone(&simulation));
-        self.cells.insert(key, cell);
-        Ok((key, simulation))
-    }
-
-    fn derive(&self, wire: &v1::Cell) -> Result<Cell, WorkerError> {
-        let dynamics =
-            DynamicsSpec::from_json(&wire.dynamics).map_err(|error| WorkerError::Protocol(error.to_string()))?;
-        let cell = self.physics.cell(dynamics, wire.alpha, wire.beta, wire.eta, wire.batch_size);
-        if cell.key.0 != wire.key {
-            let detail = format!("cell {} has the parameters of cell {}", CellKey(wire.key), cell.key);
-            return Err(WorkerError::Protocol(detail));
-        }
-        Ok(cell)
+        self.cells.insert(key, derived);
+        Ok(simulation)
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use taugrid_sweep::{DynamicsSpec, Physics};
-use taugrid_wire::v1::{Cell, CoordinatorMessage, coordinator_message::Kind};
+use taugrid_wire::v1::{Cells, CoordinatorMessage, coordinator_message::Kind};
 use taugrid_worker::fuzzing;
 
 use crate::frames;
@@ -42,14 +42,19 @@ pub fn coordinator_message(bytes: &[u8]) -> bool {
 
 fn complete_leases(kind: &mut Option<Kind>, physics: &Physics) {
     match kind {
-        Some(Kind::Lease(lease)) => lease.cell.iter_mut().for_each(|cell| complete(cell, physics)),
+        Some(Kind::Leases(leases)) => leases.cells.iter_mut().for_each(|cells| complete(cells, physics)),
         Some(Kind::Batch(batch)) => batch.messages.iter_mut().for_each(|part| complete_leases(&mut part.kind, physics)),
         _ => {}
     }
 }
 
-fn complete(cell: &mut Cell, physics: &Physics) {
-    if let (0, Ok(dynamics)) = (cell.key, DynamicsSpec::from_json(&cell.dynamics)) {
-        cell.key = physics.cell(dynamics, cell.alpha, cell.beta, cell.eta, cell.batch_size).key.0;
+fn complete(cells: &mut Cells, physics: &Physics) {
+    let Cells { keys, dynamics, alphas, betas, etas, batch_sizes, all_dynamics } = cells;
+    let points = dynamics.iter().zip(alphas).zip(betas).zip(etas).zip(batch_sizes);
+    for (key, ((((dynamics, alpha), beta), eta), batch_size)) in keys.iter_mut().zip(points) {
+        let dynamics = all_dynamics.get(*dynamics as usize).map(|json| DynamicsSpec::from_json(json));
+        if let (0, Some(Ok(dynamics))) = (*key, dynamics) {
+            *key = physics.cell(dynamics, *alpha, *beta, *eta, *batch_size).key.0;
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Inputs to begin with, one of each kind: what is sound, for the fuzzer to spoil. The committed ones were made of these by
 //! `cargo run -p taugrid-hostile --example seeds`.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use taugrid_coordinator::fuzzing::grant;
 use taugrid_results::store::{MemoryStore, Store};
 use taugrid_results::{Dataset, Outcome, Row, TrialCheckpoint, TrialRecord, encode_checkpoints};
 use taugrid_sweep::{Artifact, Cell, Physics, Sweep};
+use taugrid_wire::leases::Gathered;
 use taugrid_wire::rows::to_wire;
 use taugrid_wire::v1::{
     self, CoordinatorMessage, Trials, WorkerMessage, coordinator_message as coordinator, worker_message as worker,
@@ -183,13 +185,16 @@ fn coordinator_says(sweep: &Sweep) -> Vec<(&'static str, Vec<coordinator::Kind>)
         let (sweep, physics) = (String::new(), physics.to_json());
         Kind::Welcome(v1::Welcome { sweep, physics, artifact: None, heartbeat_millis: 2000 })
     };
-    let lease = |lease, cell: &Cell, first_trial, trials| {
-        let Cell { dynamics, alpha, beta, eta, batch_size, .. } = *cell;
-        let dynamics = dynamics.to_json();
-        let cell = v1::Cell { key: 0, dynamics, alpha, beta, eta, batch_size };
-        let grant = Bytes::from_static(b"grant");
-        Kind::Lease(v1::Lease { lease, cell: Some(cell), first_trial, trials, grant })
+    let leases = |leases: &[(u64, &Cell, Range<u64>)]| {
+        let mut gathered = Gathered::default();
+        for (lease, cell, trials) in leases {
+            gathered.push(*lease, cell, trials, b"grant");
+        }
+        let mut message = gathered.finish();
+        message.cells.iter_mut().for_each(|cells| cells.keys.fill(0));
+        Kind::Leases(Box::new(message))
     };
+    let lease = |lease, cell, first, count| leases(&[(lease, cell, first..first + count)]);
     let recall = |lease, most, begun| Kind::Recall(v1::Recall { lease, most, begun });
     let state = |steps, kind| {
         let state = Bytes::from(vec![kind; 200]);
@@ -215,6 +220,7 @@ fn coordinator_says(sweep: &Sweep) -> Vec<(&'static str, Vec<coordinator::Kind>)
             vec![batch([state(100, 0x13), begun.clone(), recall(1, 2, false)]), Kind::Ack(v1::Ack { sequence: 2 })],
         ),
         ("lease", vec![begun.clone(), lease(2, &cells[1], 0, 16), recall(1, 3, false), recall(2, u64::MAX, true)]),
+        ("leases", vec![leases(&[(1, &cells[0], 0..8), (2, &cells[0], 8..9), (3, &cells[1], 0..1)])]),
         ("checkpoints", vec![state(100, 0x11), state(0, 0x12), begun.clone(), Kind::Ack(v1::Ack { sequence: 1 })]),
         ("adopted", vec![begun, welcome(&physics), adopted, recall(5, 1, true), farewell]),
         ("well", vec![other("{kind: double-well, barrier: 0.25, half_width: 1.0}"), lease(3, &cells[0], 4, 1)]),

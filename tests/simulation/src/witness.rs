@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use taugrid_results::{CellKey, CellTable, Dataset, Ranges};
 use taugrid_wire::batch::Batched;
+use taugrid_wire::leases::{self, Lease};
 use taugrid_wire::rows::from_wire;
 use taugrid_wire::trials;
 use taugrid_wire::v1::{
@@ -251,13 +252,16 @@ impl Memory {
     fn coordinator_says_part(&mut self, number: u64, kind: coordinator::Kind) {
         debug!(at = ?now(), connection = number, said = told(&kind));
         match kind {
-            coordinator::Kind::Lease(lease) => {
-                let cell = CellKey(lease.cell.map_or(0, |cell| cell.key));
-                self.story.leases += 1;
-                self.grants.insert(lease.grant.to_vec(), cell);
-                let trials = ranges(&[Trials { first: lease.first_trial, count: lease.trials }]);
-                self.leases(number, lease.lease, cell, trials);
-            }
+            coordinator::Kind::Leases(message) => match leases::from_wire(&message) {
+                Ok(leases) => {
+                    for Lease { number: lease, cell, trials, grant } in leases {
+                        self.story.leases += 1;
+                        self.grants.insert(grant.to_vec(), cell.key);
+                        self.leases(number, lease, cell.key, Ranges::from_iter([trials]));
+                    }
+                }
+                Err(error) => self.breaks(format!("leases: {error}")),
+            },
             coordinator::Kind::Adopted(adopted) => {
                 let offered = self.connections.get(&number).map(|connection| connection.offered.clone());
                 for lease in adopted.leases {

@@ -71,9 +71,7 @@ pub enum Event {
         /// When.
         at: Moment,
     },
-    /// Rows came, and are with the writer, unless the worker may not send them ([`Machine::may_send`]).
-    ///
-    /// [`Machine::may_send`]: super::Machine::may_send
+    /// Rows came. They are for the writer ([`Effect::Write`]), unless the worker may not send them.
     Received {
         /// The message.
         receipt: Receipt,
@@ -173,6 +171,8 @@ pub enum Effect {
         /// Those that it has begun as well.
         begun: bool,
     },
+    /// Give the rows that came to the writer.
+    Write(Receipt),
     /// Tell a worker, if it is still there, that its rows are durable.
     Ack(Receipt),
     /// Close a worker's stream.

@@ -74,6 +74,8 @@ struct World {
     deaths: usize,
     /// Messages with the writer.
     writing: Vec<(Receipt, Coverage)>,
+    /// Rows of a message that the machine has not said are the writer's.
+    offered: Option<(Receipt, Coverage)>,
     durable: BTreeMap<CellKey, BTreeSet<u64>>,
     quarantined: BTreeMap<CellKey, Ranges>,
     /// How many trials the cell that stops by precision is known to need.
@@ -117,6 +119,7 @@ impl World {
             away: Vec::new(),
             restarting: false,
             deaths: 0,
+            offered: None,
             writing: Vec::new(),
             durable: (0..CELLS).map(|cell| (CellKey(cell), BTreeSet::new())).collect(),
             quarantined: BTreeMap::new(),
@@ -154,6 +157,11 @@ impl World {
                     if let Some(process) = self.processes.iter_mut().find(|p| p.connection == worker) {
                         process.recalls.push((lease, most, begun));
                     }
+                }
+                Effect::Write(receipt) => {
+                    let offered = self.offered.take().expect("rows that nobody sent");
+                    assert_eq!(receipt, offered.0);
+                    self.writing.push(offered);
                 }
                 Effect::Ack(receipt) => {
                     if let Some(process) = self.processes.iter_mut().find(|p| p.connection == receipt.worker)
@@ -242,10 +250,10 @@ impl World {
 
     fn receive(&mut self, receipt: Receipt, trials: Coverage, again: bool) {
         let granted = if again { trials.clone() } else { Coverage::new() };
-        assert!(self.machine.may_send(receipt.worker, &trials, &granted));
-        self.writing.push((receipt, trials.clone()));
         let rows = trials.values().map(Ranges::count).sum();
+        self.offered = Some((receipt, trials.clone()));
         self.step(Event::Received { receipt, trials, rows, granted });
+        assert_eq!(self.offered, None, "rows are refused");
     }
 
     fn act(&mut self, act: Act) {

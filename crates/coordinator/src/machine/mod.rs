@@ -349,6 +349,8 @@ impl Machine {
         if !self.may_send(receipt.worker, trials, granted) {
             return self.dismiss(&[receipt.worker], Dismissal::NotLeased, effects);
         }
+        // First: what follows, such as the decision on a cell, can be about these very rows.
+        effects.push(Effect::Write(receipt));
         for (key, ranges) in trials {
             self.cells.change(*key, |cell| cell.receive(ranges));
         }
@@ -369,7 +371,7 @@ impl Machine {
     }
 
     /// Whether all of these trials were given to the worker: on this connection, or, as it proved, on another.
-    pub fn may_send(&self, worker: WorkerId, trials: &Coverage, granted: &Coverage) -> bool {
+    fn may_send(&self, worker: WorkerId, trials: &Coverage, granted: &Coverage) -> bool {
         let state = self.workers.get(&worker);
         trials.iter().all(|(key, ranges)| {
             let leases = || state.into_iter().flat_map(|state| state.leases_of(*key));
@@ -574,11 +576,13 @@ impl Machine {
 
     /// Leases to `worker` until it has enough to do.
     fn fill(&mut self, worker: WorkerId, effects: &mut Vec<Effect>) {
-        let Some(mut load) = self.workers.get(&worker).map(|state| state.load(self.tuning)) else { return };
+        // Only looked at where there is room for another lease.
+        let mut load = None;
         loop {
             let Some(state) = self.workers.get(&worker) else { return };
             let (held, threads) = (state.leases().len(), state.threads);
-            let is_full = held >= self.tuning.most_leases || load.is_enough(self.tuning);
+            let is_full = held >= self.tuning.most_leases
+                || load.get_or_insert_with(|| state.load(self.tuning)).is_enough(self.tuning);
             if state.probing || state.leaving {
                 return;
             }
@@ -606,7 +610,8 @@ impl Machine {
                 }
                 return;
             };
-            if let Some(lease) = self.workers.get(&worker).and_then(|state| state.lease(lease)) {
+            let lease = self.workers.get(&worker).and_then(|state| state.lease(lease));
+            if let (Some(load), Some(lease)) = (&mut load, lease) {
                 load.add(lease, threads, self.tuning);
             }
         }

@@ -2,10 +2,10 @@
 
 use taugrid_results::decode_checkpoints;
 use taugrid_wire::batch::Batched;
+use taugrid_wire::leases::{Lease, from_wire};
 use taugrid_wire::trials::to_wire;
 use taugrid_wire::v1::{
-    Adopted, Checkpoints, CoordinatorMessage, Farewell, Lease, Recall, Returned, coordinator_message::Kind,
-    worker_message,
+    Adopted, Checkpoints, CoordinatorMessage, Farewell, Recall, Returned, coordinator_message::Kind, worker_message,
 };
 use tracing::debug;
 
@@ -26,7 +26,10 @@ impl Desk {
 
     fn hear_part(&mut self, kind: Kind) -> Result<Option<Farewell>, WorkerError> {
         match kind {
-            Kind::Lease(lease) => self.begin(lease)?,
+            Kind::Leases(message) => {
+                let leases = from_wire(&message).map_err(|error| WorkerError::Protocol(format!("leases: {error}")))?;
+                leases.into_iter().try_for_each(|lease| self.begin(lease))?;
+            }
             Kind::Ack(ack) => {
                 self.outbox.acknowledge(ack.sequence);
                 self.pause_or_resume();
@@ -45,15 +48,15 @@ impl Desk {
         if self.has_said_goodbye() {
             return Ok(());
         }
-        let range = lease.first_trial.checked_add(lease.trials).map(|end| lease.first_trial..end);
-        let (Some(cell), Some(trials), Some(setup)) = (&lease.cell, range, &mut self.setup) else {
-            return Err(WorkerError::Protocol("a lease without a cell, or beyond all trials".to_owned()));
+        let Lease { number, cell, trials, grant } = lease;
+        let Some(setup) = &mut self.setup else {
+            return Err(WorkerError::Protocol("a lease before the Welcome".to_owned()));
         };
-        debug!(lease = lease.lease, trials = lease.trials, "lease");
-        let (cell, simulation) = setup.simulation(cell)?;
-        let begun = self.holdings.begin(lease.lease, cell, trials.clone(), lease.grant);
+        debug!(lease = number, trials = trials.end - trials.start, "lease");
+        let simulation = setup.simulation(&cell)?;
+        let begun = self.holdings.begin(number, cell.key, trials.clone(), grant);
         let tenure = begun.map_err(WorkerError::Protocol)?;
-        let from = self.arriving.take(cell, &trials, &*simulation);
+        let from = self.arriving.take(cell.key, &trials, &*simulation);
         if trials.is_empty() {
             let done = self.holdings.settle(tenure.id);
             self.after_rows.extend(done.map(worker_message::Kind::LeaseDone));

@@ -1,15 +1,17 @@
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use taugrid_results::{Outcome, Ranges, Row, TrialRecord};
-use taugrid_sweep::Sweep;
+use taugrid_sweep::{Cell, Sweep};
 use taugrid_wire::batch::Batched;
+use taugrid_wire::leases::Gathered;
 use taugrid_wire::v1::{
-    self, Ack, Adopted, AdoptedLease, CoordinatorBatch, CoordinatorMessage, Farewell, Lease, LeaseDone, Trials,
-    Welcome, coordinator_message as coordinator,
+    self, Ack, Adopted, AdoptedLease, CoordinatorBatch, CoordinatorMessage, Farewell, LeaseDone, Trials, Welcome,
+    coordinator_message as coordinator,
 };
 use tempfile::TempDir;
 
@@ -34,8 +36,7 @@ max_steps: 1000000000000000
 struct Rig {
     desk: Desk,
     options: Options,
-    cell: v1::Cell,
-    key: CellKey,
+    cell: Cell,
     _folder: TempDir,
 }
 
@@ -53,15 +54,7 @@ impl Rig {
         let mut desk = Desk::new(&options, Arc::new(RayonThreads::new(options.threads).expect("threads")));
         assert_eq!(desk.hello(&options).sweep, "");
         desk.settle_in(Setup::new(physics.sweep_id(), physics, None).expect("a landscape"));
-        let wire = v1::Cell {
-            key: cell.key.0,
-            dynamics: cell.dynamics.to_json(),
-            alpha: cell.alpha,
-            beta: cell.beta,
-            eta: cell.eta,
-            batch_size: cell.batch_size,
-        };
-        let mut rig = Self { desk, options, cell: wire, key: cell.key, _folder: folder };
+        let mut rig = Self { desk, options, cell, _folder: folder };
         rig.desk.open().expect("opened");
         rig
     }
@@ -71,13 +64,8 @@ impl Rig {
     }
 
     fn lease(&mut self, lease: u64, trials: std::ops::Range<u64>) -> Result<Arc<Tenure>, WorkerError> {
-        self.hear(coordinator::Kind::Lease(Lease {
-            lease,
-            cell: Some(self.cell.clone()),
-            first_trial: trials.start,
-            trials: trials.end - trials.start,
-            grant: Bytes::from(format!("grant {lease}")),
-        }))?;
+        let grant = format!("grant {lease}");
+        self.hear(given(lease, &self.cell.clone(), &trials, grant.as_bytes()))?;
         Ok(Arc::clone(&self.desk.holdings.numbered(lease).expect("held").tenure))
     }
 
@@ -104,6 +92,12 @@ impl Rig {
         self.desk.open().expect("opened");
         self.said()
     }
+}
+
+fn given(lease: u64, cell: &Cell, trials: &Range<u64>, grant: &[u8]) -> coordinator::Kind {
+    let mut leases = Gathered::default();
+    leases.push(lease, cell, trials, grant);
+    coordinator::Kind::Leases(Box::new(leases.finish()))
 }
 
 fn trials(first: u64, count: u64) -> Vec<Trials> {
@@ -232,12 +226,9 @@ fn what_cannot_be_is_refused_and_nothing_panics() {
         assert!(matches!(rig.lease(2, range), Err(WorkerError::Protocol(_))), "they are held already");
     }
     assert!(matches!(rig.lease(1, 20..30), Err(WorkerError::Protocol(_))), "the number is in use");
-    let beyond =
-        Lease { lease: 2, cell: Some(rig.cell.clone()), first_trial: 1, trials: u64::MAX, grant: Bytes::new() };
-    refused(&mut rig, coordinator::Kind::Lease(beyond));
-    let nowhere = Lease { lease: 3, cell: None, first_trial: 0, trials: 1, grant: Bytes::new() };
-    refused(&mut rig, coordinator::Kind::Lease(nowhere));
-    rig.cell.key ^= 1;
+    let nowhere = v1::Leases { leases: vec![2], ..Default::default() };
+    refused(&mut rig, coordinator::Kind::Leases(Box::new(nowhere)));
+    rig.cell.key.0 ^= 1;
     assert!(matches!(rig.lease(4, 30..40), Err(WorkerError::Protocol(_))), "the key is another cell's");
     refused(&mut rig, coordinator::Kind::Welcome(Welcome::default()));
     refused(&mut rig, coordinator::Kind::Adopted(Adopted::default()));
@@ -246,10 +237,10 @@ fn what_cannot_be_is_refused_and_nothing_panics() {
     refused(&mut rig, coordinator::Kind::Batch(nested));
     refused(&mut rig, coordinator::Kind::Checkpoints(v1::Checkpoints { batch: Bytes::from_static(b"\xff") }));
     // An empty lease is done, and an unknown message acknowledged, without ado.
-    rig.cell.key ^= 1;
+    rig.cell.key.0 ^= 1;
     rig.said();
-    let empty = Lease { lease: 9, cell: Some(rig.cell.clone()), first_trial: 3, trials: 0, grant: Bytes::new() };
-    rig.hear(coordinator::Kind::Lease(empty)).expect("fine");
+    let empty = given(9, &rig.cell, &(3..3), b"");
+    rig.hear(empty).expect("fine");
     rig.hear(coordinator::Kind::Ack(Ack { sequence: 77 })).expect("fine");
     rig.desk.seal();
     assert_eq!(rig.said(), [Kind::LeaseDone(LeaseDone { lease: 9, busy_nanos: 0 })]);
@@ -258,7 +249,7 @@ fn what_cannot_be_is_refused_and_nothing_panics() {
 #[test]
 fn rows_of_cells_that_the_sweep_does_not_have_are_let_go() {
     let mut rig = Rig::new();
-    let tenure = Arc::new(Tenure { id: TenureId(99), cell: CellKey(rig.key.0 ^ 1), grant: Bytes::new() });
+    let tenure = Arc::new(Tenure { id: TenureId(99), cell: CellKey(rig.cell.key.0 ^ 1), grant: Bytes::new() });
     rig.ended(&tenure, [0]);
     assert!(!rig.desk.is_gathering());
 }

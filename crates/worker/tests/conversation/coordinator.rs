@@ -8,10 +8,11 @@ use std::pin::Pin;
 use taugrid_results::{CellTable, TrialCheckpoint, decode_checkpoints};
 use taugrid_sweep::{Cell, Sweep};
 use taugrid_wire::batch::Batched;
+use taugrid_wire::leases::Gathered;
 use taugrid_wire::rows::from_wire;
 use taugrid_wire::v1::{
-    self, ArtifactChunk, CoordinatorMessage, FetchArtifactRequest, Goodbye, Hello, Ready, Results, Returned, Trials,
-    Welcome, WorkerMessage,
+    ArtifactChunk, CoordinatorMessage, FetchArtifactRequest, Goodbye, Hello, Ready, Results, Returned, Trials, Welcome,
+    WorkerMessage,
     coordinator_message::Kind,
     dispatch_server::{Dispatch, DispatchServer},
     worker_message,
@@ -85,20 +86,9 @@ impl Knowledge {
 
 /// A lease; its grant is `grant N`.
 pub(crate) fn lease(number: u64, cell: &Cell, trials: std::ops::Range<u64>) -> Kind {
-    Kind::Lease(v1::Lease {
-        lease: number,
-        cell: Some(v1::Cell {
-            key: cell.key.0,
-            dynamics: cell.dynamics.to_json(),
-            alpha: cell.alpha,
-            beta: cell.beta,
-            eta: cell.eta,
-            batch_size: cell.batch_size,
-        }),
-        first_trial: trials.start,
-        trials: trials.end - trials.start,
-        grant: format!("grant {number}").into(),
-    })
+    let mut leases = Gathered::default();
+    leases.push(number, cell, &trials, format!("grant {number}").as_bytes());
+    Kind::Leases(Box::new(leases.finish()))
 }
 
 /// So many trials from `first` on.
