@@ -10,10 +10,11 @@ use taugrid_wire::leases::Gathered;
 use taugrid_wire::trials::to_wire;
 use taugrid_wire::v1::{self, coordinator_message::Kind, farewell::Reason, status_reply::State};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use crate::acks::Acks;
 use crate::control::Command;
 use crate::counts::Counts;
 use crate::decisions::Decisions;
@@ -91,6 +92,7 @@ pub(crate) struct Dispatcher {
     machine: Machine,
     tools: Tools,
     workers: HashMap<WorkerId, Attached>,
+    acks: Acks,
     /// Rows that came and are not the writer's yet, and the room that they take.
     offered: Option<(Vec<Row>, OwnedSemaphorePermit)>,
     /// Why kernels failed, by the cell they failed at.
@@ -127,6 +129,7 @@ impl Dispatcher {
             machine,
             tools,
             workers: HashMap::new(),
+            acks: Acks::new(started),
             offered: None,
             failures: BTreeMap::new(),
             exits: 0,
@@ -150,9 +153,14 @@ impl Dispatcher {
             // What was said comes before the clock, so that a worker that is heard of in the line is not taken for
             // silent; but a line that never empties does not stop the clock.
             let late = last_tick.elapsed() > 10 * TICK;
+            let acks = self.acks.due();
             let verdict = tokio::select! {
                 biased;
                 () = stop.cancelled() => Some(self.take_in_rest(&mut said, Verdict::Stopped)),
+                () = sleep_until(acks.unwrap_or(last_tick)), if acks.is_some() => {
+                    let some = self.acks.take_some(Instant::now());
+                    self.acknowledge(some)
+                }
                 Some(said) = said.recv(), if !late => self.take_in(said),
                 _ = ticks.tick() => {
                     self.counts.thread_time += last_tick.elapsed() * self.machine.threads();
@@ -184,6 +192,8 @@ impl Dispatcher {
 
     fn take_leave(&mut self, verdict: Verdict) {
         self.write_roll();
+        let rest = self.acks.take_rest();
+        let _ = self.acknowledge(rest);
         let reason = match verdict {
             Verdict::Finished => Reason::Finished,
             Verdict::Cancelled => Reason::Cancelled,
@@ -348,9 +358,7 @@ impl Dispatcher {
                 return self.say(worker, Kind::Recall(v1::Recall { lease: lease.0, most, begun }));
             }
             Effect::Write(receipt) => return self.write(receipt),
-            Effect::Ack(receipt) => {
-                return self.say(receipt.worker, Kind::Ack(v1::Ack { sequence: receipt.sequence }));
-            }
+            Effect::Ack(receipt) => self.acks.add(receipt),
             Effect::Dismiss { worker, reason } => self.dismiss(worker, reason),
             Effect::Decide { cell, trials } => return self.decide(cell, trials),
             Effect::Quarantine(quarantined) => warn!("set aside: {}", self.explain(quarantined)),
@@ -360,6 +368,17 @@ impl Dispatcher {
             Effect::Finish => return Some(Verdict::Finished),
         }
         None
+    }
+
+    /// Tells workers that rows of theirs are durable.
+    fn acknowledge(&mut self, acks: Vec<(WorkerId, Vec<u64>)>) -> Option<Verdict> {
+        let mut verdict = None;
+        for (worker, sequences) in acks {
+            for sequence in sequences {
+                verdict = self.say(worker, Kind::Ack(v1::Ack { sequence })).or(verdict);
+            }
+        }
+        verdict
     }
 
     /// Adds a lease to those that are gathered for a worker, and sends the checkpoints of its trials ahead.

@@ -21,6 +21,7 @@ pub mod machine;
 pub mod observe;
 pub mod serve;
 
+mod acks;
 mod control;
 mod conversation;
 mod counts;
